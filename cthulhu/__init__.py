@@ -1,0 +1,21 @@
+"""Callbacks for PyTorch training, as packages: the names that users import. There is no logic here."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from cthulhu import callbacks
+from cthulhu_core.version import __version__
+
+if TYPE_CHECKING:
+    from cthulhu import layers, models
+
+__all__ = ["__version__", "callbacks", "layers", "models"]
+
+
+def __getattr__(name: str) -> Any:
+    # Models and layers need torch, which takes seconds to import: they come when they are named.
+    if name in ("layers", "models"):
+        return importlib.import_module(f"cthulhu.{name}")
+    raise AttributeError(f"module 'cthulhu' has no attribute {name!r}")

@@ -1,0 +1,24 @@
+"""Every callback that is installed, by its name. A package is imported when its callback is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cthulhu_core import registry
+from cthulhu_core.automatic import BaseLogger, History
+from cthulhu_core.callback import Callback
+
+if TYPE_CHECKING:
+    from cthulhu_csv import CSVLogger
+
+__all__ = ["BaseLogger", "CSVLogger", "Callback", "History"]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module 'cthulhu.callbacks' has no attribute {name!r}")
+    return registry.callback(name)
+
+
+def __dir__() -> list[str]:
+    return registry.callback_names()

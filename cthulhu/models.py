@@ -1,0 +1,6 @@
+"""Models: Pile, a list of layers; Lump, any module; load_model."""
+
+from cthulhu_core.models.lump import Lump, load_model
+from cthulhu_core.models.pile import Pile
+
+__all__ = ["Lump", "Pile", "load_model"]

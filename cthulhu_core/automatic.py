@@ -1,0 +1,129 @@
+"""The two callbacks that are part of every run: BaseLogger is the first in it, History the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cthulhu_core.callback import Callback
+from cthulhu_core.hookspecs import Logs, hookimpl
+from cthulhu_core.values import Averages
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from cthulhu_core.run import Run
+
+
+class BaseLogger(Callback):
+    """Puts the averages over the epoch into the ``logs`` of ``on_epoch_end``; applied to every run.
+
+    Averages are weighted by the number of samples in each batch. The sums stay on the device: they are read once,
+    at the end of the epoch.
+
+    Args:
+        stateful_metrics: names of metrics that keep their own state and must not be averaged; their last value
+            is logged as it is.
+    """
+
+    def __init__(self, stateful_metrics: Iterable[str] | None = None) -> None:
+        self.stateful_metrics = frozenset(stateful_metrics or ())
+        self._averages = Averages(self.stateful_metrics)
+
+    @hookimpl
+    def cthulhu_epoch_begin(self) -> None:
+        self._averages.reset()
+
+    @hookimpl
+    def cthulhu_batch_end(self, run: Run) -> None:
+        batch = run.current
+        self._averages.add(batch.numbers or batch.values, batch.size)
+
+    @hookimpl
+    def cthulhu_epoch_end(self, logs: Logs) -> None:
+        validation = dict(logs)
+        logs.clear()
+        logs.update(self._averages.result(), **validation)
+
+
+class History(Callback):
+    """Records what each epoch logged; ``summon`` returns it, and ``model.history`` is it while training runs.
+
+    Attributes:
+        history: for each name in the logs, the list of its values, one for each epoch that had one.
+        epoch: the indices (from 0) of the epochs that have ended.
+        params: what ``summon`` was told.
+
+    Example:
+        >>> history = model.summon(x, y, epochs=2, verbose=0)
+        >>> history.epoch
+        [0, 1]
+        >>> len(history.history["loss"])
+        2
+    """
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[Any]] = {}
+        self._epochs: dict[str, list[int]] = {}
+
+    def on_train_begin(self, logs: Logs, /) -> None:
+        self._start()
+
+    def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+            self._epochs.setdefault(name, []).append(epoch)
+
+    def epochs_of(self, name: str) -> list[int]:
+        """The epochs (from 0) to which the values of ``history[name]`` belong, in their order.
+
+        Raises:
+            KeyError: nothing was logged under ``name``; the message lists the names that were.
+        """
+        if name not in self._epochs:
+            raise KeyError(f"no {name!r} in this history; it has {sorted(self._epochs)}")
+        return list(self._epochs[name])
+
+    def plot(self, filename: str | None = None) -> Figure:
+        """Draw each quantity over the epochs, training and validation in one chart.
+
+        Args:
+            filename: where to save the picture, e.g. ``"curves.png"``; not saved if None.
+
+        Returns:
+            The matplotlib figure.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+            ValueError: no epoch was recorded.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError:
+            raise ImportError("History.plot() draws with matplotlib: pip install matplotlib") from None
+        # Only what is a number can be drawn; a callback may have logged anything.
+        drawable = [name for name, values in self.history.items() if all(isinstance(v, (int, float)) for v in values)]
+        charts = list(dict.fromkeys(name.removeprefix("val_") for name in drawable))
+        if not charts:
+            raise ValueError("this history has no epochs to draw: train first, with model.summon(...)")
+        figure = Figure(figsize=(5 * len(charts), 4), layout="constrained")
+        for axes, chart in zip(figure.subplots(1, len(charts), squeeze=False)[0], charts, strict=True):
+            for name, label in ((chart, "training"), ("val_" + chart, "validation")):
+                if name in drawable:
+                    epochs = [epoch + 1 for epoch in self._epochs[name]]
+                    axes.plot(epochs, self.history[name], label=label, marker="." if len(epochs) < 50 else None)
+            axes.set(title=chart, xlabel="epoch")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.legend()
+        if filename is not None:
+            figure.savefig(filename, dpi=150)
+        return figure
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was recorded can go anywhere; the model and the run it came from stay here.
+        return {name: value for name, value in vars(self).items() if name not in ("model", "run")}

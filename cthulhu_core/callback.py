@@ -1,0 +1,112 @@
+"""Callback: the class to subclass. It turns hooks into methods; what calls it is in dispatch.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from cthulhu_core.hookspecs import Logs
+
+if TYPE_CHECKING:
+    import torch
+
+    from cthulhu_core.run import Run
+
+
+class Callback:
+    """Base class of callbacks: override the methods you need, all others cost nothing.
+
+    The methods are called positionally, so that their parameters may have any name and any default. ``logs`` is
+    a dict from names to Python numbers, never None: ``batch`` and ``size`` in :meth:`on_batch_begin`; ``loss``
+    and the metrics of the batch besides in :meth:`on_batch_end`; averages, ``val_*`` and what earlier callbacks
+    added in :meth:`on_epoch_end`. Epochs and batches count from 0. A subclass may carry methods marked with
+    ``hookimpl`` as well: they are given ``run`` and only the arguments they name.
+
+    Attributes:
+        params: what ``summon`` was told: ``batch_size, epochs, steps, samples, verbose, do_validation, metrics``.
+        model: the model being trained.
+        run: the :class:`cthulhu_core.Run` in which this callback takes part.
+        on_error: ``"raise"`` lets an exception of this callback end training. ``"disable"`` is for observers:
+            the exception is logged, and the third in a row takes the callback out of the run.
+        ranks: ``"all"``, or ``"main"`` to take part only in the main process of distributed training.
+
+    Example:
+        >>> class LossHistory(Callback):
+        ...     def on_train_begin(self, logs={}):
+        ...         self.losses = []
+        ...
+        ...     def on_batch_end(self, batch, logs={}):
+        ...         self.losses.append(logs.get("loss"))
+    """
+
+    on_error: Literal["raise", "disable"] = "raise"
+    ranks: Literal["all", "main"] = "all"
+
+    params: dict[str, Any]
+    model: Any
+    run: Run
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Take what the run was told; called before training begins."""
+        self.params = params
+
+    def set_model(self, model: torch.nn.Module) -> None:
+        """Take the model; called before training begins."""
+        self.model = model
+
+    def state_dict(self) -> dict[str, Any]:
+        """What this callback must remember to go on after a restart: numbers, strings, lists, dicts, tensors."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Take back what :meth:`state_dict` gave."""
+
+    def on_train_begin(self, logs: Logs, /) -> None:
+        """Training begins."""
+
+    def on_train_end(self, logs: Logs, /) -> None:
+        """Training has ended, by itself, by a stop or by an exception."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs, /) -> None:
+        """An epoch begins."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
+        """An epoch has ended, its validation included."""
+
+    def on_batch_begin(self, batch: int, logs: Logs, /) -> None:
+        """A training batch begins."""
+
+    def on_gradients(self, batch: int, /) -> None:
+        """The gradients of a batch are there, the optimizer has not stepped."""
+
+    def on_batch_end(self, batch: int, logs: Logs, /) -> None:
+        """A training batch has ended. Overriding this reads the values of every batch from the device."""
+
+    def on_test_begin(self, logs: Logs, /) -> None:
+        """Validation or ``evaluate`` begins."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs, /) -> None:
+        """A batch of validation or ``evaluate`` begins."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs, /) -> None:
+        """A batch of validation or ``evaluate`` has ended."""
+
+    def on_test_end(self, logs: Logs, /) -> None:
+        """Validation or ``evaluate`` has ended."""
+
+    def on_predict_begin(self, logs: Logs, /) -> None:
+        """``predict`` begins."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs, /) -> None:
+        """A batch of ``predict`` begins."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs, /) -> None:
+        """A batch of ``predict`` has ended."""
+
+    def on_predict_end(self, logs: Logs, /) -> None:
+        """``predict`` has ended."""
+
+    def on_exception(self, error: BaseException, /) -> None:
+        """``error`` ends the run."""
+
+    def on_teardown(self) -> None:
+        """The run is over, however it ended: close what is open."""

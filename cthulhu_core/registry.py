@@ -1,0 +1,222 @@
+"""What is installed: entry points are found, classified and, once somebody names one, loaded.
+
+Finding and classifying read metadata only: nothing is imported. A distribution offers callbacks in the group
+``cthulhu.callbacks`` (name = class) and plugins that take part in every run in ``cthulhu.plugins`` (name = object
+with ``hookimpl`` functions). How plugins are put to work is in services.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.util
+import inspect
+import os
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+from cthulhu_core.version import __version__
+
+GROUPS: dict[str, Literal["callback", "plugin"]] = {"cthulhu.callbacks": "callback", "cthulhu.plugins": "plugin"}
+
+CORE_NAMES = ("BaseLogger", "Callback", "History")
+
+OFFICIAL = {
+    "CSVLogger": "cthulhu-csv",
+    "EarlyStopping": "cthulhu-early-stopping",
+    "LearningRateScheduler": "cthulhu-lr-scheduler",
+    "LuKthuCallback": "cthulhu-lukthu",
+    "LumpCheckpoint": "cthulhu-checkpoint",
+    "ProgbarLogger": "cthulhu-progbar",
+    "ReduceLROnPlateau": "cthulhu-reduce-lr",
+    "RemoteMonitor": "cthulhu-remote",
+    "TensorBoard": "cthulhu-tensorboard",
+    "TerminateOnNaN": "cthulhu-terminate-on-nan",
+}
+"""The documented callbacks that are not in core, and the package that each of them is in."""
+
+
+class PluginError(ImportError):
+    """Something installed cannot be used; the message names it, its package and the cure."""
+
+
+class Record(NamedTuple):
+    """One entry point, as its distribution declares it."""
+
+    kind: Literal["callback", "plugin"]
+    name: str
+    value: str
+    distribution: str
+    version: str
+    core: str = ""
+    """What the distribution requires of cthulhu-core, e.g. ``>=0.1,<1``."""
+
+    @property
+    def package(self) -> str:
+        """Name and version of the distribution."""
+        return f"{self.distribution} {self.version}"
+
+    def __str__(self) -> str:
+        return f"{self.name} from {self.package} ({self.value})"
+
+
+class Row(NamedTuple):
+    """A record and what becomes of it."""
+
+    record: Record
+    state: Literal["offered", "on", "off", "broken", "clash"]
+    reason: str = ""
+
+
+# --- find -----------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def installed() -> tuple[Record, ...]:
+    """Everything that installed distributions declare, sorted; read once a process.
+
+    A distribution that stands twice on the path, as an editable install can, counts once: the first is imported.
+    """
+    from importlib_metadata import entry_points
+
+    found = entry_points()
+    records = [
+        Record(kind, point.name, point.value, point.dist.name, point.dist.version, _core_requirement(point.dist))
+        for group, kind in GROUPS.items()
+        for point in found.select(group=group)
+        if point.dist is not None
+    ]
+    return tuple(sorted(records))
+
+
+def _core_requirement(distribution: Any) -> str:
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    for text in distribution.requires or ():
+        requirement = Requirement(text)
+        marker = requirement.marker
+        if canonicalize_name(requirement.name) == "cthulhu-core" and (marker is None or marker.evaluate({"extra": ""})):
+            return str(requirement.specifier)
+    return ""
+
+
+# --- classify ---------------------------------------------------------------------------------------------------------
+
+
+def rows(records: Iterable[Record] | None = None) -> list[Row]:
+    """Every record with its state.
+
+    ``offered``: a callback, there to be named. ``on``: a plugin that takes part in every run. ``off``: a plugin that
+    ``CTHULHU_DISABLE`` names. ``clash``: two distributions offer the name. ``broken``: it cannot be imported.
+    """
+    records = installed() if records is None else list(records)
+    off = _switched_off()
+    return [_classify(record, records, off) for record in records]
+
+
+def _switched_off() -> set[str]:
+    return {name.strip() for name in os.environ.get("CTHULHU_DISABLE", "").split(",")} - {""}
+
+
+def _classify(record: Record, records: Iterable[Record], off: set[str]) -> Row:
+    rivals = sorted({r.package for r in records if (r.kind, r.name) == record[:2]} - {record.package})
+    if record.kind == "plugin" and off & {record.name, "*"}:
+        return Row(record, "off", f"CTHULHU_DISABLE={os.environ['CTHULHU_DISABLE']}")
+    if record.kind == "callback" and record.name in CORE_NAMES:
+        return Row(record, "clash", f"{record.name} is a callback of cthulhu-core itself")
+    if rivals:
+        return Row(record, "clash", f"{' and '.join(rivals)} offers it too: uninstall one of them")
+    if problem := _problem(record):
+        return Row(record, "broken", problem)
+    return Row(record, "offered" if record.kind == "callback" else "on")
+
+
+def _problem(record: Record) -> str:
+    """What can be seen without importing the module."""
+    from packaging.specifiers import SpecifierSet
+
+    if record.core and not SpecifierSet(record.core).contains(__version__, prereleases=True):
+        return (
+            f"{record.package} needs cthulhu-core{record.core}, installed is {__version__}: "
+            f"pip install --upgrade {record.distribution} cthulhu-core"
+        )
+    module, separator, attribute = record.value.partition(":")
+    if record.kind == "callback" and not (separator and attribute.isidentifier()):
+        return f"its entry point {record.value!r} names no class: expected module:Class"
+    package = module.strip().partition(".")[0]
+    if importlib.util.find_spec(package) is None:
+        return f"its module {package} is not there: pip install --force-reinstall {record.distribution}"
+    return ""
+
+
+# --- load -------------------------------------------------------------------------------------------------------------
+
+
+def load(row: Row) -> Any:
+    """Import what a row stands for.
+
+    Raises:
+        PluginError: it is broken or clashes, or its import fails; the message names package and cause.
+    """
+    record = row.record
+    if row.state == "clash":
+        raise PluginError(f"{record}: {row.reason}")
+    if row.state == "broken":
+        raise PluginError(f"{record} cannot be used: {row.reason}")
+    from importlib_metadata import EntryPoint
+
+    try:
+        return EntryPoint(record.name, record.value, record.kind).load()
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise PluginError(f"{record} cannot be imported: {cause}") from error
+
+
+def callback_names() -> list[str]:
+    """The names of all callbacks that can be imported from ``cthulhu.callbacks``, sorted."""
+    return sorted({*CORE_NAMES, *(record.name for record in installed() if record.kind == "callback")})
+
+
+def callback(name: str) -> Any:
+    """The callback class that is installed under ``name``.
+
+    Raises:
+        PluginError: it is official but not installed, it is misspelt, or what is installed cannot be used.
+        AttributeError: nothing is known that resembles ``name``.
+    """
+    found = [row for row in rows() if row.record[:2] == ("callback", name)]
+    if not found:
+        installed.cache_clear()  # it may have been installed since, in a notebook
+        found = [row for row in rows() if row.record[:2] == ("callback", name)]
+    if not found:
+        raise _missing(name)
+    loaded = load(found[0])
+    if not inspect.isclass(loaded):
+        raise PluginError(f"{found[0].record} is {loaded!r}: expected a subclass of cthulhu.callbacks.Callback")
+    return loaded
+
+
+def _missing(name: str) -> Exception:
+    if name in OFFICIAL:
+        return PluginError(f"{name} is in {OFFICIAL[name]}: pip install {OFFICIAL[name]}")
+    close = difflib.get_close_matches(name, {*callback_names(), *OFFICIAL}, n=1, cutoff=0.75)
+    if close:
+        return PluginError(f"there is no callback {name}: did you mean {close[0]}?")
+    return AttributeError(f"no installed package offers a callback {name!r}; there are {', '.join(callback_names())}")
+
+
+def provider(module: str) -> str:
+    """Name and version of the distribution that ``module`` comes from; empty if it comes from none."""
+    package = module.partition(".")[0]
+    for record in installed():
+        if record.value.partition(":")[0].partition(".")[0] == package:
+            return record.package
+    if package in ("cthulhu", "cthulhu_core"):
+        return f"cthulhu-core {__version__}"
+    if package == "__main__":
+        return ""
+    from importlib_metadata import packages_distributions, version
+
+    names = packages_distributions().get(package)
+    return f"{names[0]} {version(names[0])}" if names else ""

@@ -1,0 +1,390 @@
+"""Run: the state of one training, and what drives the hooks, in our loop and in anybody's.
+
+A run does not train: the loop does, and tells the run where it is. ``summon`` is one such loop
+(training/loop.py). Which implementation a hook calls, and what its failure means, is in dispatch.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cthulhu_core.automatic import BaseLogger, History
+from cthulhu_core.callback import Callback
+from cthulhu_core.dispatch import HOOKS, Dispatch, HookCall, Participant, logger
+from cthulhu_core.explain import explain
+from cthulhu_core.hookspecs import PREFIX, Logs
+from cthulhu_core.services import active_plugins, service_manager
+from cthulhu_core.values import Averages, read
+
+if TYPE_CHECKING:
+    import torch
+    from typing_extensions import Self
+
+Item = TypeVar("Item")
+
+class Batch:
+    """One batch: what went in, what came out, and its values, which stay on their device until they are read.
+
+    Attributes:
+        index: number of the batch, from 0 in each epoch.
+        inputs, targets, outputs: tensors, or lists, tuples or dicts of them; None where there are none.
+        values: ``loss`` and metrics, as they were recorded.
+        numbers: the same as Python numbers, if somebody has asked for them; else None.
+    """
+
+    __slots__ = ("_size", "index", "inputs", "numbers", "outputs", "targets", "values")
+
+    def __init__(self, index: int, item: Any, size: int | None = None) -> None:
+        self.index = index
+        if isinstance(item, (tuple, list)) and len(item) > 1:
+            self.inputs, self.targets = item[0], item[1]
+        else:
+            self.inputs, self.targets = item, None
+        self.outputs: Any = None
+        self.values: dict[str, Any] = {}
+        self.numbers: dict[str, Any] | None = None
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """Number of samples: the length of the first input."""
+        if self._size is None:
+            first = self.inputs
+            while not hasattr(first, "shape") and isinstance(first, (dict, list, tuple)) and first:
+                first = next(iter(first.values())) if isinstance(first, dict) else first[0]
+            shape = getattr(first, "shape", None)
+            self._size = int(shape[0]) if shape else len(first) if hasattr(first, "__len__") else 1
+        return self._size
+
+    @property
+    def loss(self) -> Any:
+        """The loss, as it was recorded."""
+        return self.values.get("loss")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """All values but the loss, as they were recorded."""
+        return {name: value for name, value in self.values.items() if name != "loss"}
+
+    def logs(self) -> Logs:
+        """``batch``, ``size`` and the values as Python numbers: waits for the device the first time."""
+        if self.numbers is None:
+            self.numbers = read(self.values)
+        return {"batch": self.index, "size": self.size, **self.numbers}
+
+
+class Run:
+    """One training: its participants, its position, its logs.
+
+    Whoever has a loop of their own keeps it and gets every callback. The arguments after ``callbacks`` are told to
+    callbacks as ``params``; a loop that does not know them leaves them out.
+
+    Args:
+        model: the module being trained. Its ``stop_training`` is set to False, and a callback that sets it to
+            True ends the run.
+        optimizer: the optimizer, for callbacks that change the learning rate.
+        epochs: index at which training ends (not the number of epochs, if ``initial_epoch`` is given).
+        callbacks: a callback, or a list, tuple or nested lists of them; objects with ``hookimpl`` functions too.
+        initial_epoch: index of the first epoch, from 0.
+        batch_size: samples in a batch.
+        steps: batches in an epoch.
+        samples: samples in an epoch.
+        verbose: 0 silent, 1 a progress bar, 2 one line an epoch, for those plugins that report progress.
+        metrics: names of the values that will be recorded, ``loss`` first.
+        stateful_metrics: those of them that keep their own state and are not averaged.
+        directions: for metrics that state one, ``"max"`` or ``"min"``.
+        validation: whether epochs are going to be validated.
+
+    Raises:
+        RefusedCallback: something in ``callbacks`` cannot take part; the message says why and what to do.
+
+    Example:
+        >>> with Run(model, optimizer=opt, epochs=3, callbacks=[callback]) as run:
+        ...     for epoch in run.epochs():
+        ...         for x, y in run.batches(loader):
+        ...             loss = criterion(model(x), y)
+        ...             loss.backward()
+        ...             opt.step()
+        ...             opt.zero_grad()
+        ...             run.record(loss=loss)
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer | None = None,
+        epochs: int = 1,
+        callbacks: Any = None,
+        *,
+        initial_epoch: int = 0,
+        batch_size: int | None = None,
+        steps: int | None = None,
+        samples: int | None = None,
+        verbose: int = 0,
+        metrics: Sequence[str] = (),
+        stateful_metrics: Collection[str] = (),
+        directions: dict[str, str] | None = None,
+        validation: bool = False,
+    ) -> None:
+        self.model: Any = model
+        self.optimizer = optimizer
+        self.directions = directions or {}
+        self.stateful_metrics = stateful_metrics
+        self.params: dict[str, Any] = {
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "steps": steps,
+            "samples": samples,
+            "verbose": verbose,
+            "do_validation": validation,
+            "metrics": [*metrics, *(f"val_{name}" for name in metrics if validation)],
+        }
+        self.initial_epoch = initial_epoch
+        self.history = History()
+        self.epoch: int | None = None
+        self.step = 0
+        """Batches trained in this run."""
+        self.batch: Batch | None = None
+        self.logs: Logs = {}
+        """The logs of the epoch: what it has so far while it runs, whole when it has ended."""
+        self.validated = False
+        """Whether this epoch has been validated."""
+        self.test_logs: Logs = {}
+        """The averages of the last validation."""
+        self._hooks: dict[str, HookCall] = {}
+        self._begun = False
+        self._open = False
+        self._dispatch = Dispatch(self._participants(callbacks), self)
+
+    def _participants(self, callbacks: Any) -> list[Participant]:
+        plugins = active_plugins()
+        default = service_manager(plugins).hook.cthulhu_default_callbacks(run=self)
+        return [
+            Participant(BaseLogger(self.stateful_metrics), "in every run, first"),
+            *(Participant(plugin.plugin, f"installed: {plugin.record}") for plugin in plugins),
+            *(Participant(callback, "a plugin adds it to this run") for callback in flatten(default)),
+            *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(flatten(callbacks or []))),
+            Participant(self.history, "in every run, last"),
+        ]
+
+    # --- state --------------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Batch:
+        """The batch being worked on.
+
+        Raises:
+            RuntimeError: no batch has begun.
+        """
+        if self.batch is None:
+            raise RuntimeError("no batch has begun: iterate over run.batches(data), or call run.batch_begin()")
+        return self.batch
+
+    @property
+    def callbacks(self) -> list[Callback]:
+        """The callbacks that take part, in their order."""
+        plugins = (participant.plugin for participant in self._dispatch.participants)
+        return [plugin for plugin in plugins if isinstance(plugin, Callback)]
+
+    def stop(self) -> None:
+        """Ask for the end of training: after this batch, and after the end of this epoch."""
+        self.model.stop_training = True
+
+    def position(self) -> str:
+        """Where the run is, for messages: ``", epoch 2, batch 17"``; indices from 0."""
+        where = "" if self.epoch is None else f", epoch {self.epoch}"
+        return where if self.batch is None else f"{where}, batch {self.batch.index}"
+
+    def explain(self) -> None:
+        """Print the loop with every participant in its place, and why it is there."""
+        print(explain(self._dispatch))  # noqa: T201 - its purpose
+
+    # --- a training as a with statement and two for loops ----------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        try:
+            self.train_begin()
+        except BaseException as error:
+            self._finish(error)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._finish(error)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Self]:
+        """Take part without training: the participants get the hooks of test and predict, and ``teardown``."""
+        try:
+            self._open_hooks()
+            yield self
+        except BaseException as error:
+            self._finish(error)
+            raise
+        self._finish(None)
+
+    def epochs(self) -> Iterator[int]:
+        """The epochs to be trained, each between its hooks, until one ends in which a stop was asked for."""
+        for epoch in range(self.initial_epoch, self.params["epochs"]):
+            self.epoch_begin(epoch)
+            yield epoch
+            self.epoch_end()
+            if self.model.stop_training:
+                break
+
+    def batches(self, data: Iterable[Item]) -> Iterator[Item]:
+        """The batches of ``data``, each between its hooks, until one ends in which a stop was asked for.
+
+        A batch is ``(inputs, targets)``, or whatever else your loop understands.
+        """
+        for index, item in enumerate(data):
+            self.batch_begin(index, item)
+            yield item
+            self.batch_end()
+            if self.model.stop_training:
+                break
+
+    def test(self, data: Iterable[Item]) -> Iterator[Item]:
+        """The batches of validation ``data``, each between its hooks.
+
+        What is recorded meanwhile is averaged into ``test_logs``, and into the epoch's logs as ``val_*``.
+        """
+        self._end_open_batch()
+        training_batch, averages = self.batch, Averages(self.stateful_metrics)
+        self._call("test_begin", {})
+        for index, item in enumerate(data):
+            batch = self._begin("test_batch_begin", index, item)
+            yield item
+            self._end("test_batch_end")
+            averages.add(batch.numbers or batch.values, batch.size)
+        self.batch, self.test_logs = training_batch, averages.result()
+        self._call("test_end", self.test_logs)
+        self.logs.update({f"val_{name}": value for name, value in self.test_logs.items()})
+        self.validated = True
+
+    def predict(self, data: Iterable[Item]) -> Iterator[Item]:
+        """The batches of ``data``, each between the hooks of prediction; what came out is to be recorded."""
+        self._call("predict_begin", {})
+        for index, item in enumerate(data):
+            self._begin("predict_batch_begin", index, item)
+            yield item
+            self._end("predict_batch_end")
+        self._call("predict_end", {})
+
+    def record(self, *, outputs: Any = None, **values: Any) -> None:
+        """Record what came of this batch: it waits on its device until somebody asks for the numbers.
+
+        Args:
+            outputs: what the model gave.
+            values: ``loss`` and metrics of this batch: numbers, tensors of one element, or objects with
+                ``compute()``. They are kept without their graphs.
+        """
+        batch = self.current
+        batch.outputs = outputs
+        for name, value in values.items():
+            batch.values[name] = value.detach() if getattr(value, "requires_grad", False) else value
+
+    # --- the hooks, one by one: for loops that have another shape ----------------------------------------------------
+
+    def train_begin(self) -> None:
+        """Training begins: callbacks get ``params`` and ``model``, ``stop_training`` is False."""
+        self.model.stop_training = False
+        self._open_hooks()
+        self._call("train_begin", {})
+        self._begun = True
+
+    def epoch_begin(self, epoch: int) -> None:
+        """Epoch ``epoch`` (from 0) begins."""
+        self.epoch, self.batch, self.logs, self.validated = epoch, None, {}, False
+        self._call("epoch_begin", epoch, {})
+
+    def batch_begin(self, index: int, item: Any) -> None:
+        """A training batch begins; ``item`` is what the data gave, ``(inputs, targets)`` for most."""
+        self._begin("batch_begin", index, item)
+
+    def gradients(self) -> None:
+        """The gradients of this batch are there, the optimizer has not stepped: call it between the two."""
+        hook = self._hooks.get("gradients")
+        if hook is not None:
+            hook(self, self.current.index)
+
+    def batch_end(self) -> None:
+        """A training batch has ended and its values are recorded."""
+        self.step += 1
+        self._end("batch_end")
+
+    def epoch_end(self) -> None:
+        """The epoch has ended, and its validation if there was one."""
+        self._end_open_batch()
+        self.batch = None
+        self._call("epoch_end", self.epoch, self.logs)
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        hook = self._hooks.get(name)
+        if hook is not None:
+            hook(self, *arguments)
+
+    def _begin(self, name: str, index: int, item: Any) -> Batch:
+        self.batch = batch = Batch(index, item)
+        self._open = True
+        hook = self._hooks.get(name)
+        if hook is not None:
+            hook(self, index, {"batch": index, "size": batch.size} if hook.needs_logs else None)
+        return batch
+
+    def _end(self, name: str) -> None:
+        self._open = False
+        hook = self._hooks.get(name)
+        if hook is not None:
+            batch = self.current
+            hook(self, batch.index, batch.logs() if hook.needs_logs else None)
+
+    def _end_open_batch(self) -> None:
+        # A loop that leaves run.batches() with `break` has not asked for the end of its last batch.
+        if self._open:
+            self.batch_end()
+
+    def _open_hooks(self) -> None:
+        for callback in self.callbacks:
+            callback.run = self
+            callback.set_params(self.params)
+            callback.set_model(self.model)
+        self._hooks = {
+            hook.removeprefix(PREFIX): call
+            for hook in HOOKS
+            if HOOKS[hook][:1] == ("run",) and (call := self._dispatch.snapshot(hook)) is not None
+        }
+
+    def _finish(self, error: BaseException | None) -> None:
+        """End the books of everybody, whatever happened; raise what they raise if nothing is being raised."""
+        failures = []
+        if error is not None:
+            failures += self._call_guarded("exception", error)
+        if self._begun:
+            failures += self._call_guarded("train_end", self.logs)
+        if error is None and failures:
+            failures += self._call_guarded("exception", failures[0])
+        failures += self._call_guarded("teardown")
+        self._dispatch.report()
+        self._begun, self.batch = False, None
+        raised = failures.pop(0) if error is None and failures else None
+        for failure in failures:
+            logger.error("while the run was ending: %s", failure, exc_info=failure)
+        if raised is not None:
+            raise raised
+
+    def _call_guarded(self, name: str, *arguments: Any) -> list[BaseException]:
+        hook = self._hooks.get(name)
+        return [] if hook is None else hook.guarded(self, *arguments)
+
+
+def flatten(callbacks: Any) -> list[Any]:
+    """A callback, or lists and tuples of them in any depth, as one list in their order."""
+    if isinstance(callbacks, (list, tuple)):
+        return [callback for each in callbacks for callback in flatten(each)]
+    return [callbacks]

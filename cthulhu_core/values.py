@@ -1,0 +1,89 @@
+"""Values of batches: they stay on their device until somebody asks, and are then read all at once.
+
+A value is a number, a tensor of one element, or an object with ``compute()`` (a metric that keeps its own state).
+This module does not import torch: it works with what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# So many batches are kept before they are summed on the device: one sum instead of one per batch.
+_PENDING = 256
+
+
+def read(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` as plain Python numbers (or lists of them), with one wait for the device for all together.
+
+    >>> read({"loss": 0.5})
+    {'loss': 0.5}
+    """
+    result = {name: value.compute() if hasattr(value, "compute") else value for name, value in values.items()}
+    away = [
+        name for name, value in result.items() if hasattr(value, "device") and value.is_cuda and value.numel() == 1
+    ]
+    if len(away) > 1:
+        import torch
+
+        together = torch.stack([result[name].detach().double().reshape(()) for name in away])
+        result.update(zip(away, together.tolist(), strict=True))
+    for name, value in result.items():
+        if hasattr(value, "tolist"):
+            result[name] = value.tolist()
+    return result
+
+
+class Averages:
+    """Averages of values over batches, weighted by their number of samples.
+
+    Tensors are summed on their device in float64 (in float32 where the device has no other) and read only by
+    :meth:`result`. Values named in ``stateful`` are not averaged: the last one counts.
+    """
+
+    def __init__(self, stateful: Iterable[str] = ()) -> None:
+        self.stateful = frozenset(stateful)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, ``stateful`` excepted."""
+        self._sums: dict[str, Any] = {}
+        self._sizes: dict[str, int] = {}
+        self._last: dict[str, Any] = {}
+        self._pending: dict[str, tuple[list[Any], list[int]]] = {}
+
+    def add(self, values: Mapping[str, Any], size: int) -> None:
+        """Count in the values of a batch of ``size`` samples."""
+        for name, value in values.items():
+            if name in self.stateful or hasattr(value, "compute"):
+                self._last[name] = value
+            elif isinstance(value, (int, float)):
+                self._sums[name] = self._sums.get(name, 0.0) + value * size
+                self._sizes[name] = self._sizes.get(name, 0) + size
+            else:
+                pending = self._pending.get(name)
+                if pending is None:
+                    pending = self._pending[name] = ([], [])
+                pending[0].append(value)
+                pending[1].append(size)
+                if len(pending[0]) >= _PENDING:
+                    self._sum_up(name)
+
+    def _sum_up(self, name: str) -> None:
+        import torch
+
+        values, sizes = self._pending.pop(name)
+        stacked = torch.stack([value.detach().reshape(()) for value in values])
+        exact = torch.float32 if stacked.device.type == "mps" else torch.float64
+        weights: Any = sizes[0]
+        if sizes != [sizes[0]] * len(sizes):
+            weights = torch.tensor(sizes, dtype=exact).to(stacked.device, non_blocking=True)
+        self._sums[name] = self._sums.get(name, 0.0) + (stacked.to(exact) * weights).sum()
+        self._sizes[name] = self._sizes.get(name, 0) + sum(sizes)
+
+    def result(self) -> dict[str, Any]:
+        """The averages as Python numbers: the one read from the device."""
+        for name in list(self._pending):
+            self._sum_up(name)
+        means = {name: total / self._sizes[name] for name, total in self._sums.items()}
+        return read({**means, **self._last})
