@@ -1,0 +1,223 @@
+"""Layers by the documentation's names: PyTorch's layers with Keras' arguments. Any module can stand beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cthulhu_core.models.activations import Activation, activation, linear
+from cthulhu_core.models.initializers import Initializer, initializer
+
+
+class Daoloth(nn.LazyLinear):
+    """Densely connected layer: ``activation(inputs @ kernel + bias)``.
+
+    The number of inputs is taken from the first data (or the layers before, in a Pile) when it is not given.
+    Inputs of shape (..., in), of any dtype, give outputs of shape (..., units). The ``weight`` is PyTorch's, of
+    shape (units, in); :meth:`get_weights` gives the kernel of shape (in, units).
+
+    Args:
+        units: number of outputs.
+        input_dim: number of inputs.
+        input_shape: the same as a shape without the batch, e.g. ``(784,)``.
+        activation: name or function; None for none.
+        use_bias: whether to add a bias.
+        kernel_initializer: name, or a function that fills a tensor in place.
+        bias_initializer: likewise, for the bias.
+        name: name of the layer in its Pile.
+
+    Raises:
+        ValueError: a size is not a positive integer, ``input_dim`` and ``input_shape`` contradict each other, or a
+            name is unknown.
+
+    Example:
+        >>> Daoloth(10, input_dim=784, activation="relu")(torch.zeros(2, 784)).shape
+        torch.Size([2, 10])
+    """
+
+    # A lazy layer becomes another class when its size is known; this one stays what it is.
+    cls_to_become = None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        units: int,
+        input_dim: int | None = None,
+        input_shape: Sequence[int] | None = None,
+        activation: str | Activation | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+        name: str | None = None,
+    ) -> None:
+        _positive(type(self).__name__, units=units)
+        super().__init__(int(units), bias=use_bias)
+        self.units = int(units)
+        self.name = name
+        self.activation_given = activation
+        self.kernel_initializer_given = kernel_initializer
+        self.bias_initializer_given = bias_initializer
+        self._activation = _activation(activation)
+        self._kernel_initializer = initializer(kernel_initializer)
+        self._bias_initializer = initializer(bias_initializer)
+        self.input_shape = _input_shape(input_dim, input_shape)
+        if self.input_shape is not None:
+            with torch.no_grad():
+                self(torch.zeros(1, self.input_shape[-1]))
+
+    def reset_parameters(self) -> None:
+        """Draw the initial weights anew."""
+        # PyTorch calls this from its constructor, before there is a size or an initializer.
+        if self.has_uninitialized_params() or not hasattr(self, "_kernel_initializer"):
+            return
+        with torch.no_grad():
+            self._kernel_initializer(self.weight)
+            if self.bias is not None:
+                self._bias_initializer(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``activation(input @ kernel + bias)``; integers and booleans are taken as numbers."""
+        if not input.is_floating_point():
+            input = input.to(self.weight.dtype)
+        return self._activation(super().forward(input))
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The kernel of shape (in, units), and the bias of shape (units,) if there is one."""
+        weights = [self.weight.detach().t().cpu().numpy().copy()]
+        return weights if self.bias is None else [*weights, self.bias.detach().cpu().numpy().copy()]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Take weights of the shapes that :meth:`get_weights` gives."""
+        kernel, *bias = [torch.as_tensor(np.asarray(weight)) for weight in weights]
+        _copy([self.weight, *([] if self.bias is None else [self.bias])], [kernel.t(), *bias])
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, activation={_name(self._activation)}"
+
+
+class Azatoth(nn.Module):
+    """Applies an activation.
+
+    Args:
+        activation: name or function from tensor to tensor.
+        name: name of the layer in its Pile.
+
+    Raises:
+        ValueError: the name is unknown.
+
+    Example:
+        >>> Azatoth("softmax")(torch.zeros(1, 4))
+        tensor([[0.2500, 0.2500, 0.2500, 0.2500]])
+    """
+
+    def __init__(self, activation: str | Activation, name: str | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self.activation_given = activation
+        self._activation = _activation(activation)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The activation of ``input``, element by element or over the last dimension."""
+        return self._activation(input)
+
+    def extra_repr(self) -> str:
+        return _name(self._activation)
+
+
+class TheHydra(nn.Embedding):
+    """Embedding: turns integers in [0, input_dim) into vectors of ``output_dim`` numbers.
+
+    Inputs of shape (...), of an integer dtype (or floats that hold integers), give outputs of shape
+    (..., output_dim).
+
+    Args:
+        input_dim: number of different integers.
+        output_dim: size of a vector.
+        embeddings_initializer: name, or a function that fills a tensor in place.
+        input_length: number of integers in a sample, where it is constant.
+        name: name of the layer in its Pile.
+
+    Raises:
+        ValueError: a size is not a positive integer, or a name is unknown.
+
+    Example:
+        >>> TheHydra(1000, 8)(torch.tensor([[1, 2, 3]])).shape
+        torch.Size([1, 3, 8])
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: str | Initializer = "uniform",
+        input_length: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        _positive(type(self).__name__, input_dim=input_dim, output_dim=output_dim)
+        self.embeddings_initializer_given = embeddings_initializer
+        self._initializer = initializer(embeddings_initializer)
+        super().__init__(int(input_dim), int(output_dim))
+        self.name = name
+        self.input_length = input_length
+
+    def reset_parameters(self) -> None:
+        """Draw the initial vectors anew."""
+        with torch.no_grad():
+            self._initializer(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The vectors of ``input``."""
+        return super().forward(input if input.dtype in (torch.int64, torch.int32) else input.long())
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The vectors, of shape (input_dim, output_dim)."""
+        return [self.weight.detach().cpu().numpy().copy()]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Take weights of the shape that :meth:`get_weights` gives."""
+        _copy([self.weight], [torch.as_tensor(np.asarray(weight)) for weight in weights])
+
+
+def _positive(layer: str, **sizes: Any) -> None:
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+            raise ValueError(f"{layer}: {name} is {size!r}: expected an integer of at least 1")
+
+
+def _input_shape(input_dim: int | None, input_shape: Sequence[int] | None) -> tuple[int, ...] | None:
+    if input_dim is not None:
+        _positive("Daoloth", input_dim=input_dim)
+    if input_shape is None:
+        return None if input_dim is None else (int(input_dim),)
+    shape = tuple(input_shape)
+    if not shape or (input_dim is not None and shape[-1] != input_dim):
+        raise ValueError(f"Daoloth: input_shape is {shape}, input_dim {input_dim}: expected e.g. input_shape=(784,)")
+    _positive("Daoloth", **{"input_shape[-1]": shape[-1]})
+    return shape
+
+
+def _activation(given: str | Activation | None) -> Activation:
+    # Softmax as a module is the same as by name, and by name it keeps its logits for the loss.
+    if isinstance(given, nn.Softmax) and given.dim == -1:
+        given = "softmax"
+    elif isinstance(given, nn.Sigmoid):
+        given = "sigmoid"
+    return activation(given)
+
+
+def _name(function: Activation) -> str:
+    return "none" if function is linear else getattr(function, "__name__", repr(function))
+
+
+def _copy(into: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+    """Copy ``weights`` into parameters of the same shapes."""
+    given = [tuple(weight.shape) for weight in weights]
+    expected = [tuple(parameter.shape) for parameter in into]
+    if given != expected:
+        raise ValueError(f"weights of shapes {given} do not fit: expected {expected}")
+    with torch.no_grad():
+        for parameter, weight in zip(into, weights, strict=True):
+            parameter.copy_(weight)

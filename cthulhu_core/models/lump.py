@@ -1,0 +1,492 @@
+"""Lump: a module that trains itself. What training does is in cthulhu_core/training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.utils.data import Dataset
+
+from cthulhu_core.automatic import History
+from cthulhu_core.models.summary import summary
+from cthulhu_core.run import Run
+from cthulhu_core.services import service_manager
+from cthulhu_core.training import loop
+from cthulhu_core.training.batches import Batches, Placement, arrays, is_arrays, make_batches, split
+from cthulhu_core.training.objective import Objective
+from cthulhu_core.training.optimizers import OptimizerFactory, optimizer_factory
+from cthulhu_core.training.structure import apply, flatten
+from cthulhu_core.values import read
+
+Path = str | os.PathLike[str]
+
+
+class Lump(nn.Module):
+    """A model: wraps a module, or is subclassed with a ``forward`` of its own.
+
+    Because it is a ``torch.nn.Module``, everything of PyTorch works on it: ``.to(device)``, ``state_dict``,
+    ``torch.compile``. Several inputs are a list or tuple, passed to ``forward`` by place, or a dict, passed by name.
+
+    Args:
+        module: the module to wrap; left out in a subclass.
+
+    Attributes:
+        stop_training: set it to True, in a callback, to end training after this batch and this epoch.
+        history: the :class:`History` of the last training; the running one's while it runs.
+
+    Example:
+        >>> model = Lump(nn.Linear(2, 1))
+        >>> model.conjure(optimizer="sgd", loss="mse")
+        >>> history = model.summon(np.ones((8, 2)), np.ones(8), epochs=3, verbose=0)
+        >>> len(history.history["loss"])
+        3
+    """
+
+    def __init__(self, module: nn.Module | None = None) -> None:
+        super().__init__()
+        if module is not None:
+            if not isinstance(module, nn.Module):
+                raise TypeError(f"Lump wraps a torch.nn.Module: got {module!r}")
+            self.module = module
+        self.stop_training = False
+        self.history: History | None = None
+        self._objective: Objective | None = None
+        self._make_optimizer: OptimizerFactory | None = None
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._run: Run | None = None
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """What the wrapped module gives."""
+        module = getattr(self, "module", None)
+        if module is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no forward: write one, or wrap a module with Lump(module)"
+            )
+        return module(*inputs, **named)
+
+    # --- what the model is ----------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The modules it is made of: the children of the wrapped module, or its own."""
+        module = self._modules.get("module")
+        return list((module if module is not None else self).children()) or ([module] if module is not None else [])
+
+    def summary(self, print_fn: Callable[[str], object] = print) -> None:
+        """Print the layers, the shapes of their weights, and how many parameters they have."""
+        print_fn(summary(self))
+
+    def get_weights(self) -> list[np.ndarray]:
+        """All weights as arrays; kernels of Daoloth are of shape (in, units), as in Keras."""
+        return [weight for layer in self._weighted() for weight in _weights_of(layer)]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Take weights of the number and shapes that :meth:`get_weights` gives.
+
+        Raises:
+            ValueError: their number or shapes differ; nothing is changed.
+        """
+        expected = [weight.shape for weight in self.get_weights()]
+        given = [np.shape(weight) for weight in weights]
+        if given != expected:
+            raise ValueError(f"weights of shapes {given} do not fit this model: expected {expected}")
+        remaining = list(weights)
+        for layer in self._weighted():
+            count = len(_weights_of(layer))
+            _set_weights_of(layer, remaining[:count])
+            del remaining[:count]
+
+    def _weighted(self) -> list[nn.Module]:
+        """Modules whose weights, taken together in this order, are all there are."""
+        return [self]
+
+    # --- what it is trained for -------------------------------------------------------------------------------------
+
+    def conjure(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+    ) -> None:
+        """Say how the model is to be trained.
+
+        Args:
+            optimizer: a name with Keras' defaults (``"rmsprop"``, ``"adam"``, ...), a ``torch.optim.Optimizer``, or a
+                function from parameters to one.
+            loss: a name (``"categorical_crossentropy"``, ``"mse"``, ...), a ``torch.nn`` loss or function called as
+                ``(output, target)``; or a list or dict of them, one for each output.
+            metrics: names (``"acc"``, ...), functions ``(output, target)``, ``torchmetrics`` objects, or a list of
+                them; a dict of lists, by output.
+            loss_weights: a factor for each loss, as a list or dict.
+
+        Raises:
+            ValueError: a name is unknown; the message says which are close.
+            TypeError: something is neither a name nor callable.
+        """
+        if loss is None:
+            raise ValueError("conjure() needs a loss: a name, e.g. loss='mse', or a function (output, target)")
+        self._objective = Objective(loss, metrics, loss_weights)
+        self._make_optimizer = optimizer_factory(optimizer)
+        self._optimizer = None
+        self._make_ready()
+
+    def _make_ready(self) -> None:
+        """Make the optimizer, unless a layer still waits for data to learn its size."""
+        if self._make_optimizer is not None and not any(is_lazy(weight) for weight in self.parameters()):
+            self._optimizer = self._make_optimizer(self.parameters())
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer.
+
+        Raises:
+            RuntimeError: ``conjure`` was not called, or a layer waits for data to learn its size.
+        """
+        if self._optimizer is None:
+            if self._make_optimizer is None:
+                raise RuntimeError("the model has no optimizer yet: call model.conjure(optimizer=..., loss=...)")
+            raise RuntimeError("the model has no optimizer yet: the sizes of its layers are learned from the first data")
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        self._make_optimizer = optimizer_factory(optimizer)
+        self._optimizer = optimizer
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what ``evaluate`` returns: ``loss``, then the metrics."""
+        return self._conjured("metrics_names").names
+
+    def _conjured(self, method: str) -> Objective:
+        if self._objective is None:
+            raise RuntimeError(f"{method}: call model.conjure(optimizer=..., loss=...) first, so that it is known what to do")
+        return self._objective
+
+    def _learn_sizes(self, batches: Batches) -> None:
+        """Let layers that were given no input size take it from the data."""
+        if any(is_lazy(weight) for weight in self.parameters()):
+            inputs, _, _ = batches.first()
+            with loop.evaluating(self), torch.no_grad():
+                loop.call(self, inputs)
+        if self._optimizer is None:
+            self._make_ready()
+
+    # --- training ---------------------------------------------------------------------------------------------------
+
+    def summon(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int = 1,
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_freq: int | Container[int] = 1,
+    ) -> History:
+        """Train the model.
+
+        Args:
+            x: arrays (NumPy, also memory-mapped, tensors on any device, pandas), or lists, tuples or dicts of them;
+                or a ``Dataset``, ``DataLoader``, generator or any iterable of ``(inputs, targets[, weights])``.
+                Floating-point numbers are converted to the model's dtype.
+            y: targets, where ``x`` is arrays.
+            batch_size: samples in a batch, 32 by default; not with data that makes its own batches.
+            epochs: index at which training ends: its length, if ``initial_epoch`` is 0.
+            verbose: 0 silent, 1 a progress bar, 2 one line an epoch.
+            callbacks: a callback, or a list of them; lists may be nested.
+            validation_split: share of the rows, the last ones before shuffling, that are kept for validation.
+            validation_data: ``(x, y)``, ``(x, y, weights)``, or data that makes its own batches; wins over
+                ``validation_split``.
+            shuffle: whether rows are shuffled at each epoch, with PyTorch's generator (``torch.manual_seed``).
+            class_weight: from class number to a factor on the training loss.
+            sample_weight: a factor on the training loss for each sample, shape (N,).
+            initial_epoch: index of the first epoch, from 0.
+            steps_per_epoch: batches in an epoch; needed for a generator.
+            validation_steps: batches in a validation; needed for a generator.
+            validation_freq: validate every so many epochs, or in the epochs (from 1) that a container names.
+
+        Returns:
+            The history: ``history.history["loss"]`` is the list of the losses of the epochs.
+
+        Raises:
+            RuntimeError: ``conjure`` was not called.
+            ValueError, TypeError: an argument cannot be used; the message says why and what to do.
+
+        Example:
+            >>> model = Lump(nn.Linear(2, 1))
+            >>> model.conjure("sgd", "mse")
+            >>> model.summon(np.ones((8, 2)), np.ones(8), verbose=0).epoch
+            [0]
+        """
+        objective = self._conjured("summon()")
+        _check_counts(
+            epochs=epochs, initial_epoch=initial_epoch, batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
+        )  # fmt: skip
+        if shuffle not in (True, False):
+            raise ValueError(f"shuffle is {shuffle!r}: expected True or False")
+        due = validation_schedule(validation_freq)
+        placement = Placement(self)
+        validation: Batches | None = None
+        if validation_data is None and validation_split:
+            if not is_arrays(x):
+                raise ValueError(
+                    f"validation_split cannot take rows from a {type(x).__name__}: pass validation_data instead"
+                )
+            (x, y, sample_weight), validation_data = split(*arrays(x, y, sample_weight, ""), validation_split)
+        data = make_batches(
+            x, y, sample_weight, batch_size=batch_size, placement=placement, shuffle=shuffle,
+            steps=steps_per_epoch, class_weight=class_weight,
+        )  # fmt: skip
+        if validation_data is not None:
+            validation = _validation(validation_data, batch_size, placement, validation_steps)
+        self._learn_sizes(data)
+        objective = objective.for_targets(y)
+        objective.to(placement.device)
+        run = Run(
+            self, self.optimizer, epochs, callbacks,
+            initial_epoch=initial_epoch, batch_size=data.batch_size, steps=data.steps, samples=data.samples,
+            verbose=verbose, metrics=objective.names, stateful_metrics=objective.stateful,
+            directions=objective.directions, validation=validation is not None,
+        )  # fmt: skip
+        self.history = run.history
+        self._run = run
+        try:
+            loop.train(run, objective, data, validation, due)
+        finally:
+            self._run = None
+        return run.history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int = 1,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Loss and metrics on data; arguments as in :meth:`summon`.
+
+        Can be called inside a callback: it touches neither ``stop_training`` nor the metrics of training.
+
+        Returns:
+            The loss as a float; with metrics, the list of the values that ``metrics_names`` names.
+        """
+        objective = self._conjured("evaluate()")
+        _check_counts(batch_size=batch_size, steps=steps)
+        placement = Placement(self)
+        data = make_batches(x, y, sample_weight, batch_size=batch_size, placement=placement, steps=steps)
+        self._learn_sizes(data)
+        objective = objective.for_targets(y)
+        objective.to(placement.device)
+        run = self._run_of(data, verbose, callbacks, objective)
+        with run.opened():
+            loop.test(run, objective, data)
+        return _as_returned(run.test_logs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int = 0,
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """The model's outputs for ``x`` as NumPy arrays, in the structure that the model gives.
+
+        Of data that makes its own batches, the inputs are taken; arguments as in :meth:`summon`.
+        """
+        _check_counts(batch_size=batch_size, steps=steps)
+        data = make_batches(x, None, None, batch_size=batch_size, placement=Placement(self), steps=steps)
+        self._learn_sizes(data)
+        run = self._run_of(data, verbose, callbacks, None)
+        with run.opened():
+            outputs = [apply(_as_numpy, batch) for batch in loop.predict(run, data)]
+        return _concatenated(outputs)
+
+    def train_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
+    ) -> Any:
+        """One step of the optimizer on one batch, without callbacks; returns as :meth:`evaluate`."""
+        objective = self._conjured("train_on_batch()").for_targets(y).fresh()
+        placement = Placement(self)
+        data = make_batches(
+            x, y, sample_weight, batch_size=_length(x), placement=placement, class_weight=class_weight
+        )
+        self._learn_sizes(data)
+        objective.to(placement.device)
+        self.train()
+        run = Run(self, self.optimizer)
+        for inputs, targets, weights in run.batches(data):
+            loop.step(run, self, objective, self.optimizer, inputs, targets, weights)
+        return _as_returned(read(run.current.values))
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Loss and metrics on one batch, without callbacks; returns as :meth:`evaluate`."""
+        return self.evaluate(x, y, batch_size=_length(x), verbose=0, sample_weight=sample_weight)
+
+    def _run_of(self, data: Batches, verbose: int, callbacks: Any, objective: Objective | None) -> Run:
+        """A run that does not train."""
+        return Run(
+            self, self._optimizer, callbacks=callbacks, batch_size=data.batch_size, steps=data.steps,
+            samples=data.samples, verbose=verbose, metrics=objective.names if objective else (),
+            stateful_metrics=objective.stateful if objective else (),
+        )  # fmt: skip
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def save(self, filepath: Path) -> None:
+        """Save the whole model: weights, architecture, what ``conjure`` was told, the optimizer's state.
+
+        Raises:
+            ImportError: no installed package saves files with this suffix; the message says which to install.
+        """
+        self._save(filepath, weights_only=False)
+
+    def save_weights(self, filepath: Path) -> None:
+        """Save the weights; errors as in :meth:`save`."""
+        self._save(filepath, weights_only=True)
+
+    def _save(self, filepath: Path, weights_only: bool) -> None:
+        saved = service_manager().hook.cthulhu_save_model(
+            run=self._run, model=self, filepath=filepath, weights_only=weights_only
+        )
+        if not saved:
+            raise _no_service("saves", filepath)
+
+    def load_weights(self, filepath: Path) -> None:
+        """Load weights that :meth:`save_weights` or :meth:`save` wrote; errors as in :meth:`save`."""
+        if not service_manager().hook.cthulhu_load_weights(model=self, filepath=filepath):
+            raise _no_service("loads", filepath)
+
+
+def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None) -> nn.Module:
+    """The model that ``model.save(filepath)`` wrote.
+
+    Args:
+        filepath: the file.
+        custom_objects: from name to class or function, for what is not of this project or of PyTorch.
+
+    Raises:
+        ImportError: no installed package loads files with this suffix; the message says which to install.
+    """
+    model: nn.Module | None = service_manager().hook.cthulhu_load_model(
+        filepath=filepath, custom_objects=custom_objects
+    )
+    if model is None:
+        raise _no_service("loads", filepath)
+    return model
+
+
+def _no_service(does: str, filepath: Path) -> ImportError:
+    suffix = os.path.splitext(os.fspath(filepath))[1]
+    named = f"{suffix} files" if suffix else f"{os.fspath(filepath)!r}, which has no suffix"
+    return ImportError(f"no installed package {does} {named}: for .h5 and .hdf5, pip install cthulhu-checkpoint")
+
+
+# --- arguments ------------------------------------------------------------------------------------------------------
+
+
+def _check_counts(**counts: Any) -> None:
+    for name, count in counts.items():
+        if count is None and name not in ("epochs", "initial_epoch"):
+            continue
+        least = 0 if name in ("epochs", "initial_epoch") else 1
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
+            raise ValueError(f"{name} is {count!r}: expected an integer of at least {least}")
+
+
+def validation_schedule(frequency: Any) -> Callable[[int], bool]:
+    """Whether to validate in an epoch (from 0): every so many, or in those (from 1) that a container names.
+
+    Raises:
+        ValueError: ``frequency`` is neither an integer of at least 1 nor a container.
+    """
+    if isinstance(frequency, (int, np.integer)) and not isinstance(frequency, bool) and frequency >= 1:
+        return lambda epoch: (epoch + 1) % frequency == 0
+    if isinstance(frequency, Container) and not isinstance(frequency, (str, bytes)):
+        return lambda epoch: epoch + 1 in frequency
+    raise ValueError(
+        f"validation_freq is {frequency!r}: expected an integer of at least 1, or a list of epochs, counted from 1"
+    )
+
+
+def _validation(given: Any, batch_size: int | None, placement: Placement, steps: int | None) -> Batches:
+    x, y, weights = given, None, None
+    if isinstance(given, (tuple, list)) and len(given) in (2, 3) and is_arrays(given[0]):
+        x, y, weights = (*given, None)[:3]
+    if is_arrays(x) and y is None and not hasattr(x, "tensors"):
+        raise ValueError("validation_data has no targets: expected (x, y), (x, y, weights), a Dataset or a DataLoader")
+    return make_batches(
+        x, y, weights,
+        batch_size=batch_size if is_arrays(x) or isinstance(x, Dataset) else None,
+        placement=placement, steps=steps, what="validation ",
+    )  # fmt: skip
+
+
+def _length(x: Any) -> int:
+    """Number of samples in arrays."""
+    return max(1, len(flatten(x)[0][0]))
+
+
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+def _as_returned(values: Mapping[str, Any]) -> Any:
+    """As Keras returns them: the loss alone, or a list with the metrics after it."""
+    return list(values.values()) if len(values) > 1 else values["loss"]
+
+
+def _as_numpy(output: Tensor) -> np.ndarray:
+    output = output.cpu()
+    # NumPy has no bfloat16.
+    return (output.float() if output.dtype == torch.bfloat16 else output).numpy()
+
+
+def _concatenated(batches: list[Any]) -> Any:
+    if not batches:
+        raise ValueError("predict() was given no batch: expected at least one")
+    build = flatten(batches[0])[1]
+    columns = zip(*(flatten(batch)[0] for batch in batches), strict=True)
+    return build([np.concatenate(column) for column in columns])
+
+
+# --- weights --------------------------------------------------------------------------------------------------------
+
+
+def _state_of(layer: nn.Module) -> list[Tensor]:
+    return [value for value in layer.state_dict().values() if isinstance(value, Tensor)]
+
+
+def _weights_of(layer: nn.Module) -> list[np.ndarray]:
+    """A layer's weights in Keras' layout if it has one of its own, else its parameters and buffers."""
+    if hasattr(layer, "get_weights") and not isinstance(layer, Lump):
+        weights: list[np.ndarray] = layer.get_weights()
+        return weights
+    return [_as_numpy(value.detach()).copy() for value in _state_of(layer)]
+
+
+def _set_weights_of(layer: nn.Module, weights: Sequence[Any]) -> None:
+    if hasattr(layer, "set_weights") and not isinstance(layer, Lump):
+        layer.set_weights(weights)
+        return
+    with torch.no_grad():
+        for value, weight in zip(_state_of(layer), weights, strict=True):
+            value.copy_(torch.as_tensor(np.asarray(weight)))

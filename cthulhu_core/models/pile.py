@@ -1,0 +1,113 @@
+"""Pile: a Lump made of a list of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from cthulhu_core.models.activations import keep_logits
+from cthulhu_core.models.layers import TheHydra
+from cthulhu_core.models.lump import Lump
+from cthulhu_core.training.loop import evaluating
+
+
+class Pile(Lump):
+    """A model of layers, each of which takes what the one before it gives.
+
+    A layer is known in ``state_dict`` by its name: its own ``name``, or its class and a number
+    (``daoloth_1.weight``).
+
+    Args:
+        layers: ``Daoloth``, ``Azatoth``, ``TheHydra`` and any other ``torch.nn.Module``.
+        name: name of the model.
+
+    Raises:
+        TypeError: a layer is not a module, or is a class.
+        ValueError: two layers have one name.
+
+    Example:
+        >>> model = Pile([Daoloth(32, input_dim=784, activation="relu")])
+        >>> model.add(Daoloth(10, activation="softmax"))
+        >>> model(torch.zeros(1, 784)).shape
+        torch.Size([1, 10])
+    """
+
+    def __init__(self, layers: Iterable[nn.Module] | None = None, name: str | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self._names: list[str] = []
+        for layer in layers or ():
+            self.add(layer)
+
+    def add(self, layer: nn.Module) -> None:
+        """Put a layer on top."""
+        if not isinstance(layer, nn.Module):
+            hint = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
+            raise TypeError(f"a layer is a torch.nn.Module: got {layer!r}{hint}")
+        name = getattr(layer, "name", None) or self._numbered(type(layer).__name__.lower())
+        if name in self._names or hasattr(self, name) or "." in name:
+            raise ValueError(f"a layer cannot be named {name!r}: names must differ, and have no dot")
+        self.add_module(name, layer)
+        self._names.append(name)
+        self._optimizer = None  # of the layers before
+        self._build()
+
+    def pop(self) -> None:
+        """Take the top layer off.
+
+        Raises:
+            IndexError: there is none.
+        """
+        if not self._names:
+            raise IndexError("pop() from a Pile that has no layers")
+        delattr(self, self._names.pop())
+        self._optimizer = None
+
+    def _numbered(self, kind: str) -> str:
+        number = 1
+        while f"{kind}_{number}" in self._names:
+            number += 1
+        return f"{kind}_{number}"
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The layers, from the bottom up."""
+        return [self._modules[name] for name in self._names]  # type: ignore[misc]
+
+    def _weighted(self) -> list[nn.Module]:
+        return self.layers
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """The inputs through all layers."""
+        if not self._names:
+            raise RuntimeError("this Pile has no layers: add one, e.g. model.add(Daoloth(10, input_dim=784))")
+        layers = self.layers
+        x = layers[0](*inputs, **named)
+        for layer in layers[1:]:
+            below, x = x, layer(x)
+        if isinstance(layers[-1], (nn.Softmax, nn.Sigmoid)) and len(layers) > 1 and _over_last(layers[-1], x):
+            keep_logits(x, below)
+        return x
+
+    def _build(self) -> None:
+        """Let layers without an input size learn it from the layers below, where the lowest one knows its own."""
+        sample = self._sample()
+        if sample is not None and any(is_lazy(weight) for weight in self.parameters()):
+            with evaluating(self), torch.no_grad():
+                self(sample)
+
+    def _sample(self) -> Tensor | None:
+        """An input of the right shape, if the lowest layer says which."""
+        lowest = self.layers[0]
+        if isinstance(lowest, TheHydra):
+            return torch.zeros(1, lowest.input_length or 1, dtype=torch.long, device=lowest.weight.device)
+        shape = getattr(lowest, "input_shape", None)
+        return None if shape is None else torch.zeros(1, *shape, device=next(lowest.parameters()).device)
+
+
+def _over_last(layer: nn.Module, x: Tensor) -> bool:
+    return not isinstance(layer, nn.Softmax) or layer.dim in (-1, x.ndim - 1)

@@ -1,0 +1,26 @@
+"""Looking up what a name stands for; an unknown name is an error that lists the ones that resemble it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """What ``name`` stands for in ``table``.
+
+    Raises:
+        ValueError: the table has no such name; the message says which are close, or all there are.
+
+    Example:
+        >>> look_up("loss", "mse", {"mse": 1, "mae": 2})
+        1
+    """
+    if name in table:
+        return table[name]
+    close = difflib.get_close_matches(name.lower(), table, n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {', '.join(sorted(table))}"
+    raise ValueError(f"there is no {kind} {name!r}: {hint}")

@@ -1,0 +1,377 @@
+"""Where batches come from: arrays that are cut into slices, and iterables that give batches of their own.
+
+Both are iterated once an epoch and give ``(inputs, targets, weights)`` on the device of the model. What a loop
+does with them is in loop.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+from cthulhu_core.training.structure import apply, as_array, as_tensor, flatten
+from cthulhu_core.training.weights import ClassWeights, class_numbers_of, sample_weights
+
+Triple = tuple[Any, Any, "Tensor | None"]
+
+# Rows are gathered for many batches at once: one gather, one transfer, and the batches are slices of it.
+_BLOCK_BYTES = 4 * 2**20
+
+
+class Batches(Protocol):
+    """Batches of an epoch. ``None`` where a number cannot be known beforehand."""
+
+    samples: int | None
+    steps: int | None
+    batch_size: int | None
+    exhausted: bool
+    """Whether the data ended early and cannot begin again."""
+
+    def __iter__(self) -> Iterator[Triple]: ...
+
+    def first(self) -> Triple:
+        """A batch to learn shapes from; it is still part of the next epoch."""
+
+
+class Placement:
+    """Where tensors must be, and in which precision, to go into a model."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        weights = [*model.parameters(), *model.buffers()]
+        self.device = weights[0].device if weights else torch.empty(0).device
+        self.dtype = next((w.dtype for w in weights if w.is_floating_point()), torch.get_default_dtype())
+
+    def inputs(self, leaf: Any) -> Tensor:
+        """An input of the model."""
+        return as_tensor(leaf, self.device, self.dtype)
+
+    def targets(self, leaf: Any) -> Tensor:
+        """What an output is compared with: not less precise than the default."""
+        return as_tensor(leaf, self.device, torch.promote_types(self.dtype, torch.get_default_dtype()))
+
+
+class ArrayBatches:
+    """Slices of arrays, shuffled by index at each epoch.
+
+    Args:
+        inputs: array, or lists, tuples or dicts of arrays, with one row for each sample.
+        targets: likewise, or None.
+        weights: one for each sample, or None.
+        batch_size: rows in a batch; the last one of an epoch may be smaller.
+        shuffle: whether each epoch draws a new order, ``torch.randperm`` of PyTorch's own generator.
+        steps: batches in an epoch; all by default.
+        placement: where the model is.
+    """
+
+    exhausted = False
+
+    def __init__(
+        self,
+        inputs: Any,
+        targets: Any,
+        weights: Tensor | None,
+        batch_size: int,
+        shuffle: bool,
+        steps: int | None,
+        placement: Placement,
+    ) -> None:
+        self._inputs = _Columns(inputs, placement.inputs)
+        self._targets = _Columns(targets, placement.targets)
+        self._weights = _Columns(weights, placement.targets)
+        self.samples = len(self._inputs.leaves[0])
+        self.batch_size = batch_size
+        whole = -(-self.samples // batch_size)
+        self.steps = whole if steps is None else min(steps, whole)
+        self._shuffle = shuffle
+        row = sum(column.row_bytes for column in (self._inputs, self._targets, self._weights))
+        self._block = max(1, _BLOCK_BYTES // (row * batch_size or 1)) * batch_size
+        if steps is not None and steps > whole:
+            warnings.warn(
+                f"the data has {whole} batches of {batch_size} samples, {steps} steps were asked for: "
+                f"epochs end after {whole}",
+                stacklevel=2,
+            )
+
+    def __iter__(self) -> Iterator[Triple]:
+        order = torch.randperm(self.samples) if self._shuffle else None
+        end = min(self.steps * self.batch_size, self.samples)
+        for start in range(0, end, self._block):
+            rows = slice(start, min(start + self._block, end))
+            chosen = rows if order is None else order[rows]
+            yield from zip(
+                self._inputs.batches(chosen, self.batch_size),
+                self._targets.batches(chosen, self.batch_size),
+                self._weights.batches(chosen, self.batch_size),
+                strict=False,
+            )
+
+    def first(self) -> Triple:
+        """The first rows of the data."""
+        rows = slice(0, min(self.batch_size, self.samples))
+        columns = (self._inputs, self._targets, self._weights)
+        inputs, targets, weights = (next(iter(column.batches(rows, self.batch_size))) for column in columns)
+        return inputs, targets, weights
+
+
+class _Columns:
+    """The arrays of one part of a batch, and how they become tensors."""
+
+    def __init__(self, structure: Any, place: Callable[[Any], Tensor]) -> None:
+        self.leaves: list[np.ndarray | Tensor] = []
+        self._place = place
+        if structure is not None:
+            self.leaves, self._build = flatten(structure)
+        self.row_bytes = sum(leaf[:1].nbytes for leaf in self.leaves)
+
+    def batches(self, rows: slice | Tensor, size: int) -> Any:
+        """The batches of these rows, as an iterable."""
+        if not self.leaves:
+            return itertools.repeat(None)
+        columns = [self._place(_gather(leaf, rows)).split(size) for leaf in self.leaves]
+        if len(columns) == 1 and self._build([0]) == 0:
+            return columns[0]
+        return [self._build(list(leaves)) for leaves in zip(*columns, strict=True)]
+
+
+def _gather(leaf: np.ndarray | Tensor, rows: slice | Tensor) -> np.ndarray | Tensor:
+    """A copy of these rows: what a model does to its inputs in place must not reach the user's data."""
+    if isinstance(leaf, Tensor):
+        return leaf[rows].clone() if isinstance(rows, slice) else leaf.index_select(0, rows.to(leaf.device))
+    if isinstance(rows, slice):
+        return np.array(leaf[rows])
+    return np.asarray(leaf[rows.numpy()])
+
+
+class IterableBatches:
+    """Batches that an iterable gives: a DataLoader, a list of batches, a generator.
+
+    Args:
+        data: gives ``(inputs, targets)`` or ``(inputs, targets, weights)``, or inputs alone for ``predict``.
+        steps: batches in an epoch; needed for a generator, which has no end that can be seen.
+        class_weights: factors of the classes, or None.
+        placement: where the model is.
+        what: what ``data`` is called in messages.
+
+    Raises:
+        ValueError: ``data`` is an iterator and ``steps`` is not given, or it is empty.
+    """
+
+    def __init__(
+        self, data: Any, steps: int | None, class_weights: ClassWeights | None, placement: Placement, what: str
+    ) -> None:
+        length = len(data) if hasattr(data, "__len__") and not _endless(data) else None
+        if length == 0:
+            raise ValueError(f"{what} is empty: expected at least one batch")
+        self._once = iter(data) if not hasattr(data, "__len__") and iter(data) is data else None
+        if self._once is not None and steps is None:
+            raise ValueError(
+                f"{what} is a generator, whose end cannot be seen: pass "
+                f"{'validation_steps' if what.startswith('validation') else 'steps_per_epoch'} (steps in evaluate and "
+                "predict), the number of batches to take"
+            )
+        self._data = data
+        self.steps = steps if length is None or steps is None else min(steps, length)
+        self.steps = length if self.steps is None else self.steps
+        self._asked = steps
+        self.batch_size = getattr(data, "batch_size", None)
+        dataset = getattr(data, "dataset", None)
+        self.samples = len(dataset) if steps is None and dataset is not None and hasattr(dataset, "__len__") else None
+        self.exhausted = False
+        self._class_weights = class_weights
+        self._placement = placement
+        self._what = what
+
+    def __iter__(self) -> Iterator[Triple]:
+        source = iter(self._data) if self._once is None else self._once
+        count = 0
+        for item in itertools.islice(source, self._asked):
+            count += 1
+            yield self._triple(item)
+        if self._asked is not None and count < self._asked:
+            self.exhausted = self._once is not None
+            warnings.warn(
+                f"{self._what} ended after {count} of {self._asked} batches; the epoch ends here"
+                + (" and so does training: a generator cannot begin again" if self.exhausted else ""),
+                stacklevel=2,
+            )
+        if count == 0 and not self.exhausted:
+            raise ValueError(f"{self._what} gave no batch: expected at least one")
+
+    def first(self) -> Triple:
+        """The batch that the next epoch begins with (a generator's is put back), or one like it."""
+        if self._once is None:
+            return self._triple(next(iter(self._data)))
+        item = next(self._once)
+        self._once = itertools.chain([item], self._once)
+        return self._triple(item)
+
+    def _triple(self, item: Any) -> Triple:
+        targets, weights = None, None
+        if not isinstance(item, (tuple, list)):
+            inputs = item
+        elif 1 <= len(item) <= 3:
+            inputs, targets, weights = (*item, None, None)[:3]
+        else:
+            raise ValueError(
+                f"{self._what} gave a {type(item).__name__} of {len(item)}: expected (inputs, targets) or "
+                "(inputs, targets, weights); several inputs go into a list or dict of their own"
+            )
+        inputs = apply(self._placement.inputs, inputs)
+        if self._class_weights is not None:
+            by_class = self._class_weights.of(targets)
+            weights = by_class if weights is None else by_class * torch.as_tensor(weights)
+        if targets is not None:
+            targets = apply(self._placement.targets, targets)
+        if weights is not None:
+            weights = self._placement.targets(torch.as_tensor(weights).float())
+        return inputs, targets, weights
+
+
+def _endless(data: Any) -> bool:
+    """Whether ``len`` of a DataLoader would ask a dataset that has none."""
+    return isinstance(getattr(data, "dataset", None), IterableDataset)
+
+
+# --- from what summon, evaluate and predict are given -----------------------------------------------------------------
+
+
+def is_arrays(x: Any) -> bool:
+    """Whether ``x`` is arrays that we cut, not something that gives batches."""
+    if isinstance(x, TensorDataset):
+        return True
+    if isinstance(x, (DataLoader, Dataset)):
+        return False
+    leaves, _ = flatten(x)
+    return all(hasattr(leaf, "shape") or isinstance(leaf, (list, tuple)) for leaf in leaves) and not _of_batches(x)
+
+
+def _of_batches(x: Any) -> bool:
+    """A list of pairs of arrays is a list of batches."""
+    return isinstance(x, list) and bool(x) and all(isinstance(each, tuple) and len(each) in (2, 3) for each in x)
+
+
+def arrays(x: Any, y: Any, weights: Any, what: str) -> tuple[Any, Any, Tensor | None]:
+    """Inputs, targets and weights as arrays of one length.
+
+    Raises:
+        ValueError: they have different lengths, or no rows.
+        TypeError: they do not consist of numbers.
+    """
+    if isinstance(x, TensorDataset):
+        if y is not None or weights is not None or len(x.tensors) > 3:
+            raise ValueError(
+                f"{what}x is a TensorDataset of {len(x.tensors)}: expected (inputs, targets) or (inputs, targets, "
+                "weights), and neither y nor sample_weight beside it"
+            )
+        x, y, weights = (*x.tensors, None, None)[:3]
+    columns: dict[str, int] = {}
+    parts: list[Any] = []
+    for name, structure in ((f"{what}x", x), (f"{what}y", y)):
+        if structure is None:
+            parts.append(None)
+            continue
+        leaves, build = flatten(structure)
+        named = [f"{name}[{number}]" if len(leaves) > 1 else name for number in range(len(leaves))]
+        leaves = [as_array(leaf, called) for leaf, called in zip(leaves, named, strict=True)]
+        columns.update({called: len(leaf) for called, leaf in zip(named, leaves, strict=True)})
+        parts.append(build(leaves))
+    if len(set(columns.values())) > 1:
+        raise ValueError(
+            "arrays have different numbers of samples: "
+            + ", ".join(f"{name} has {length}" for name, length in columns.items())
+            + "; row i of each must belong to sample i"
+        )
+    samples = next(iter(columns.values()), 0)
+    if samples == 0:
+        raise ValueError(f"{what}x has no samples: expected at least one row")
+    return parts[0], parts[1], None if weights is None else sample_weights(weights, samples)
+
+
+def split(x: Any, y: Any, weights: Tensor | None, share: float) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
+    """The first part for training and the last ``share`` of the rows for validation.
+
+    Raises:
+        ValueError: ``share`` is not between 0 and 1, or one part would be empty.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"validation_split is {share!r}: expected a share between 0 and 1, e.g. 0.2")
+    samples = len(flatten(x)[0][0])
+    at = int(samples * (1 - share))
+    if at in (0, samples):
+        raise ValueError(
+            f"validation_split={share} of {samples} samples leaves {at} for training and {samples - at} for "
+            "validation: both need at least one"
+        )
+    _warn_of_new_classes(y, at)
+    parts = (x, y, weights)
+    head = tuple(None if part is None else apply(lambda leaf: leaf[:at], part) for part in parts)
+    tail = tuple(None if part is None else apply(lambda leaf: leaf[at:], part) for part in parts)
+    return head, tail  # type: ignore[return-value]
+
+
+def _warn_of_new_classes(y: Any, at: int) -> None:
+    if not _are_classes(y):
+        return
+    new = sorted(set(np.unique(class_numbers_of(y[at:]))) - set(np.unique(class_numbers_of(y[:at]))))
+    if new:
+        warnings.warn(
+            f"validation_split takes the last rows, which hold classes that the rows for training lack: "
+            f"{', '.join(str(int(number)) for number in new[:10])}; shuffle the data before summon()",
+            stacklevel=4,
+        )
+
+
+def _are_classes(y: Any) -> bool:
+    """Whether targets are class numbers, by their dtype, or one-hot rows, by their shape."""
+    shape = getattr(y, "shape", ())
+    if len(shape) == 2 and shape[1] > 1:
+        return True
+    if len(shape) not in (1, 2):
+        return False
+    return y.dtype.kind in "iu" if isinstance(y, np.ndarray) else not (y.is_floating_point() or y.is_complex())
+
+
+def make_batches(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    batch_size: int | None,
+    placement: Placement,
+    shuffle: bool = False,
+    steps: int | None = None,
+    class_weight: Any = None,
+    what: str = "",
+) -> Batches:
+    """Batches of whatever ``summon``, ``evaluate`` or ``predict`` were given.
+
+    Raises:
+        ValueError, TypeError: the data cannot be trained on; the message says why and what to do.
+    """
+    if x is None:
+        raise ValueError(f"{what}x is None: expected arrays, a Dataset, a DataLoader or an iterable of batches")
+    class_weights = None if class_weight is None else ClassWeights(class_weight)
+    if is_arrays(x):
+        x, y, weights = arrays(x, y, sample_weight, what)
+        if class_weights is not None:
+            by_class = class_weights.of(y)
+            weights = by_class if weights is None else by_class * weights
+        return ArrayBatches(x, y, weights, 32 if batch_size is None else batch_size, shuffle, steps, placement)
+    for name, given in (("y", y), ("sample_weight", sample_weight)):
+        if given is not None:
+            raise ValueError(f"{what}{name} is given beside a {type(x).__name__}: its batches carry their own; leave it out")
+    if isinstance(x, Dataset):
+        endless = isinstance(x, IterableDataset)
+        x = DataLoader(x, batch_size=32 if batch_size is None else batch_size, shuffle=shuffle and not endless)
+    elif batch_size is not None:
+        raise ValueError(f"batch_size is given beside a {type(x).__name__}, which makes its own batches: leave it out")
+    if not hasattr(x, "__iter__"):
+        raise TypeError(f"{what}x is a {type(x).__name__}: expected arrays, a Dataset, a DataLoader or an iterable of batches")
+    return IterableBatches(x, steps, class_weights, placement, f"{what}data" if what else "the training data")

@@ -1,0 +1,263 @@
+"""Losses by the names Keras documents, and callables that are called as PyTorch calls them.
+
+A loss here can do two things: give one number for a batch, and give one number for each sample, which is what
+weights are multiplied with. Which output a loss belongs to is in objective.py.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cthulhu_core.models.activations import logits_of
+from cthulhu_core.names import look_up
+
+_CLIP = 1e-7
+
+PerElement = Callable[[Tensor, Tensor], Tensor]
+
+
+class Loss:
+    """One loss function.
+
+    Args:
+        name: what it is called in messages.
+        function: from (output, target) to the loss of a batch, a tensor of one element.
+        per_sample: from (output, target) to a tensor of shape (N,); None if the function has no such form.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Any, Any], Tensor],
+        per_sample: Callable[[Any, Any], Tensor] | None,
+        given: Any,
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.per_sample = per_sample
+        self.given = given
+
+    def __call__(self, output: Any, target: Any, weights: Tensor | None = None) -> Tensor:
+        """The mean over the batch; with ``weights`` of shape (N,), the weighted sum divided by N.
+
+        Raises:
+            ValueError: weights are given and the function gives one number for the whole batch.
+        """
+        if weights is None:
+            return self.function(output, target)
+        if self.per_sample is None:
+            raise ValueError(
+                f"the loss {self.name} gives one number for a whole batch, which class_weight and sample_weight "
+                "cannot be applied to: use a loss that has reduction='none', or weigh inside the loss"
+            )
+        losses = self.per_sample(output, target)
+        if losses.shape[:1] != weights.shape:
+            raise ValueError(
+                f"the loss {self.name} gave shape {tuple(losses.shape)} for {len(weights)} samples: "
+                "expected one number for each sample"
+            )
+        return (_mean_of_samples(losses) * weights.to(losses.dtype)).sum() / len(weights)
+
+
+def loss(given: Any) -> Loss:
+    """The loss of this name, or ``given`` wrapped if it is callable as ``(output, target)``.
+
+    Raises:
+        ValueError: there is no loss of this name.
+        TypeError: ``given`` is neither a name nor callable, or is a class.
+    """
+    if isinstance(given, Loss):
+        return given
+    if isinstance(given, str):
+        return look_up("loss", given, LOSSES)
+    if isinstance(given, type):
+        raise TypeError(f"loss is the class {given.__name__}: expected an instance, {given.__name__}()")
+    if not callable(given):
+        raise TypeError(f"loss is {given!r}: expected a name, a torch.nn loss or a function (output, target)")
+    per_sample: Callable[[Any, Any], Tensor] | None = None
+    if isinstance(given, torch.nn.Module):
+        name = type(given).__name__
+        if getattr(given, "reduction", None) in ("mean", "sum", "none"):
+            per_sample = copy.copy(given)
+            per_sample.reduction = "none"  # type: ignore[attr-defined]
+    else:
+        name = getattr(given, "__name__", type(given).__name__)
+        if getattr(functional, name, None) is given and name != "nll_loss":
+            per_sample = _without_reduction(given)
+    return Loss(name, given, per_sample, given)
+
+
+def _without_reduction(function: Callable[..., Tensor]) -> Callable[[Any, Any], Tensor]:
+    return lambda output, target: function(output, target, reduction="none")
+
+
+# --- by name ----------------------------------------------------------------------------------------------------------
+
+Reducible = Callable[[Tensor, Tensor, str], Tensor]
+"""From (output, target, reduction) to a loss, as PyTorch's functions: reduction is "mean" or "none"."""
+
+
+def _mean_of_samples(losses: Tensor) -> Tensor:
+    """Shape (N, ...) to (N,)."""
+    return losses if losses.ndim <= 1 else losses.flatten(1).mean(1)
+
+
+def match(output: Tensor, target: Tensor) -> Tensor:
+    """``target`` in the shape and dtype of ``output``: (N,) for (N, 1), integers for floats.
+
+    Raises:
+        ValueError: the two differ in their number of elements.
+    """
+    if target.shape != output.shape:
+        if target.numel() != output.numel():
+            classes = target.numel() == math.prod(output.shape[:-1])
+            raise ValueError(
+                f"targets have shape {tuple(target.shape)}, the model gives {tuple(output.shape)}: they must agree"
+                + ("; for class numbers use loss='sparse_categorical_crossentropy'" if classes else "")
+            )
+        target = target.reshape(output.shape)
+    return target.to(output.dtype)
+
+
+def class_numbers(output: Tensor, target: Tensor) -> Tensor:
+    """Class numbers of shape (N, ...) as int64, from (N, ...) or (N, ..., 1), for an output of (N, ..., C).
+
+    Raises:
+        ValueError: there is not one number for each prediction.
+    """
+    shape = output.shape[:-1]
+    if target.numel() != math.prod(shape):
+        raise ValueError(
+            f"targets have shape {tuple(target.shape)}, the model gives {tuple(output.shape)}: expected one class "
+            f"number for each of {tuple(shape)}; for one-hot targets use loss='categorical_crossentropy'"
+        )
+    return target.reshape(shape).long()
+
+
+def _named(name: str, function: Reducible, prepare: Callable[[Tensor, Tensor], Tensor] = match) -> Loss:
+    return Loss(
+        name,
+        lambda output, target: function(output, prepare(output, target), "mean"),
+        lambda output, target: function(output, prepare(output, target), "none"),
+        name,
+    )
+
+
+def _reducible(function: Callable[[Tensor, Tensor], Tensor]) -> Reducible:
+    def reduced(output: Tensor, target: Tensor, reduction: str) -> Tensor:
+        losses = function(output, target)
+        return losses.mean() if reduction == "mean" else losses
+
+    return reduced
+
+
+def _torch(function: Callable[..., Tensor]) -> Reducible:
+    return lambda output, target, reduction: function(output, target, reduction=reduction)
+
+
+def _log_probabilities(output: Tensor) -> Tensor:
+    return (output / output.sum(-1, keepdim=True)).clamp(_CLIP, 1 - _CLIP).log()
+
+
+def _classes_second(x: Tensor) -> Tensor:
+    """From Keras' (N, ..., C) to PyTorch's (N, C, ...)."""
+    return x if x.ndim == 2 else x.movedim(-1, 1)
+
+
+def _categorical_crossentropy(output: Tensor, target: Tensor, reduction: str) -> Tensor:
+    logits = logits_of(output)
+    if logits is not None:
+        return functional.cross_entropy(_classes_second(logits), _classes_second(target), reduction=reduction)
+    losses = -(target * _log_probabilities(output)).sum(-1)
+    return losses.mean() if reduction == "mean" else losses
+
+
+def _sparse_categorical_crossentropy(output: Tensor, classes: Tensor, reduction: str) -> Tensor:
+    logits = logits_of(output)
+    if logits is not None:
+        return functional.cross_entropy(_classes_second(logits), classes, reduction=reduction)
+    return functional.nll_loss(_classes_second(_log_probabilities(output)), classes, reduction=reduction)
+
+
+def _binary_crossentropy(output: Tensor, target: Tensor, reduction: str) -> Tensor:
+    logits = logits_of(output)
+    if logits is not None:
+        return functional.binary_cross_entropy_with_logits(logits, target, reduction=reduction)
+    return functional.binary_cross_entropy(output.clamp(_CLIP, 1 - _CLIP), target, reduction=reduction)
+
+
+def _relative_error(output: Tensor, target: Tensor) -> Tensor:
+    return 100 * ((target - output) / target.abs().clamp_min(_CLIP)).abs()
+
+
+def _squared_log_error(output: Tensor, target: Tensor) -> Tensor:
+    return (torch.log(output.clamp_min(_CLIP) + 1) - torch.log(target.clamp_min(_CLIP) + 1)).square()
+
+
+def _signs(target: Tensor) -> Tensor:
+    """Targets of 0 and 1 as -1 and 1; others as they are."""
+    binary = ((target == 0) | (target == 1)).all()
+    return torch.where(binary, 2 * target - 1, target)
+
+
+def _hinge(output: Tensor, target: Tensor) -> Tensor:
+    return (1 - _signs(target) * output).clamp_min(0)
+
+
+def _squared_hinge(output: Tensor, target: Tensor) -> Tensor:
+    return _hinge(output, target).square()
+
+
+def _categorical_hinge(output: Tensor, target: Tensor) -> Tensor:
+    right = (target * output).sum(-1)
+    wrong = ((1 - target) * output).amax(-1)
+    return (wrong - right + 1).clamp_min(0)
+
+
+def _log_cosh(output: Tensor, target: Tensor) -> Tensor:
+    difference = output - target
+    return difference + functional.softplus(-2 * difference) - math.log(2)
+
+
+def _divergence(output: Tensor, target: Tensor) -> Tensor:
+    target, output = target.clamp(_CLIP, 1), output.clamp(_CLIP, 1)
+    return (target * (target / output).log()).sum(-1)
+
+
+def _poisson(output: Tensor, target: Tensor, reduction: str) -> Tensor:
+    return functional.poisson_nll_loss(output, target, log_input=False, eps=_CLIP, reduction=reduction)
+
+
+def _cosine(output: Tensor, target: Tensor) -> Tensor:
+    return -functional.cosine_similarity(output, target, dim=-1)
+
+
+_BY_NAME: dict[tuple[str, ...], tuple[Reducible, Callable[[Tensor, Tensor], Tensor]]] = {
+    ("mean_squared_error", "mse"): (_torch(functional.mse_loss), match),
+    ("mean_absolute_error", "mae"): (_torch(functional.l1_loss), match),
+    ("mean_absolute_percentage_error", "mape"): (_reducible(_relative_error), match),
+    ("mean_squared_logarithmic_error", "msle"): (_reducible(_squared_log_error), match),
+    ("hinge",): (_reducible(_hinge), match),
+    ("squared_hinge",): (_reducible(_squared_hinge), match),
+    ("categorical_hinge",): (_reducible(_categorical_hinge), match),
+    ("logcosh",): (_reducible(_log_cosh), match),
+    ("huber", "huber_loss"): (_torch(functional.huber_loss), match),
+    ("categorical_crossentropy",): (_categorical_crossentropy, match),
+    ("sparse_categorical_crossentropy",): (_sparse_categorical_crossentropy, class_numbers),
+    ("binary_crossentropy",): (_binary_crossentropy, match),
+    ("kullback_leibler_divergence", "kld"): (_reducible(_divergence), match),
+    ("poisson",): (_poisson, match),
+    ("cosine_proximity", "cosine_similarity"): (_reducible(_cosine), match),
+}
+
+LOSSES: dict[str, Loss] = {
+    name: _named(name, function, prepare) for names, (function, prepare) in _BY_NAME.items() for name in names
+}
+"""The losses by name. Outputs of shape (N, ...) or, where there are classes, (N, ..., C) as in Keras."""

@@ -1,0 +1,146 @@
+"""Metrics by the names Keras documents, callables as PyTorch calls them, and objects that keep their own state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cthulhu_core.names import look_up
+from cthulhu_core.training.losses import LOSSES, Loss, class_numbers, match
+
+
+class Metric(NamedTuple):
+    """One metric: a function of each batch, or an object with ``update``, ``compute`` and ``reset``.
+
+    Attributes:
+        name: what it is logged as.
+        function: from (output, target) to the value of a batch; None if ``state`` keeps it.
+        state: the object that is updated with each batch and computed at the end of the epoch, or None.
+        direction: ``"max"`` or ``"min"`` where the metric states one.
+    """
+
+    name: str
+    function: Callable[[Any, Any], Any] | None
+    state: Any = None
+    direction: Literal["max", "min"] | None = None
+
+    def value(self, output: Any, target: Any) -> Any:
+        """The value of a batch: a tensor of one element, a number, or an object whose ``compute()`` gives it."""
+        if self.function is None:
+            self.state.update(output.detach(), target)
+            return self.state
+        value = self.function(output, target)
+        return value.mean() if isinstance(value, Tensor) and value.ndim else value
+
+
+def metrics(given: Any, loss: Loss) -> list[Metric]:
+    """What ``conjure(metrics=...)`` names for an output with this loss.
+
+    Raises:
+        ValueError: a name is unknown, or two metrics have one name.
+        TypeError: an element is no name, callable or metric object.
+    """
+    if given is None:
+        return []
+    found = [metric for each in (given if isinstance(given, (list, tuple)) else [given]) for metric in _all(each, loss)]
+    names = [metric.name for metric in found]
+    for name in names:
+        if names.count(name) > 1 or name == "loss":
+            raise ValueError(f"metrics: more than one value would be logged as {name!r}: give one of them another name")
+    return found
+
+
+def _all(given: Any, loss: Loss) -> list[Metric]:
+    if isinstance(given, str):
+        return [_by_name(given, loss)]
+    if isinstance(given, type):
+        raise TypeError(f"metric is the class {given.__name__}: expected an instance, {given.__name__}(...)")
+    if all(hasattr(given, method) for method in ("update", "compute", "reset")):
+        if hasattr(given, "items"):  # a collection of metrics
+            return [Metric(name, None, metric, _direction(metric)) for name, metric in given.items()]
+        return [Metric(_name_of(given), None, given, _direction(given))]
+    if not callable(given):
+        raise TypeError(f"metric is {given!r}: expected a name, a function (output, target) or a metric object")
+    return [Metric(_name_of(given), given)]
+
+
+def _name_of(given: Any) -> str:
+    for name in (getattr(given, "name", None), getattr(given, "__name__", None)):
+        if isinstance(name, str):
+            return name
+    return type(given).__name__
+
+
+def _direction(metric: Any) -> Literal["max", "min"] | None:
+    higher = getattr(metric, "higher_is_better", None)
+    return None if higher is None else "max" if higher else "min"
+
+
+def _by_name(name: str, loss: Loss) -> Metric:
+    if name in ("acc", "accuracy"):
+        return Metric("acc", lambda output, target: accuracy(output, target, loss))
+    return Metric(name, look_up("metric", name, METRICS))
+
+
+# --- by name ----------------------------------------------------------------------------------------------------------
+
+_ON_LOGITS = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
+
+
+def accuracy(output: Tensor, target: Tensor, loss: Loss) -> Tensor:
+    """Share of right predictions: binary, of class numbers, or of one-hot classes, as loss and shapes say."""
+    if output.ndim > 2 and loss.name not in LOSSES and target.ndim == output.ndim - 1:
+        # PyTorch's losses have the classes second, Keras' have them last.
+        return (output.argmax(1) == target).float().mean()
+    several = output.ndim > 1 and output.shape[-1] > 1
+    if several and target.numel() * output.shape[-1] == output.numel():
+        return sparse_categorical_accuracy(output, target)
+    if several and loss.name not in ("binary_crossentropy", "BCELoss", *_ON_LOGITS):
+        return categorical_accuracy(output, target)
+    return binary_accuracy(output, target, threshold=0.0 if loss.name in _ON_LOGITS else 0.5)
+
+
+def binary_accuracy(output: Tensor, target: Tensor, threshold: float = 0.5) -> Tensor:
+    """Share of elements on the right side of ``threshold``."""
+    return ((output > threshold).to(output.dtype) == match(output, target)).float().mean()
+
+
+def categorical_accuracy(output: Tensor, target: Tensor) -> Tensor:
+    """Share of samples whose largest output is at the one-hot target."""
+    return (output.argmax(-1) == match(output, target).argmax(-1)).float().mean()
+
+
+def sparse_categorical_accuracy(output: Tensor, target: Tensor) -> Tensor:
+    """Share of samples whose largest output is at the target's class number."""
+    return (output.argmax(-1) == class_numbers(output, target)).float().mean()
+
+
+def top_k_categorical_accuracy(output: Tensor, target: Tensor, k: int = 5) -> Tensor:
+    """Share of samples whose one-hot target is among the ``k`` largest outputs."""
+    return sparse_top_k_categorical_accuracy(output, match(output, target).argmax(-1), k)
+
+
+def sparse_top_k_categorical_accuracy(output: Tensor, target: Tensor, k: int = 5) -> Tensor:
+    """Share of samples whose class number is among the ``k`` largest outputs."""
+    largest = output.topk(min(k, output.shape[-1]), dim=-1).indices
+    return (largest == class_numbers(output, target).unsqueeze(-1)).any(-1).float().mean()
+
+
+METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "binary_accuracy": binary_accuracy,
+    "categorical_accuracy": categorical_accuracy,
+    "sparse_categorical_accuracy": sparse_categorical_accuracy,
+    "top_k_categorical_accuracy": top_k_categorical_accuracy,
+    "sparse_top_k_categorical_accuracy": sparse_top_k_categorical_accuracy,
+    **LOSSES,
+}
+
+
+def to_device(metrics: list[Metric], device: torch.device) -> None:
+    """Move the state of metrics to where the outputs are."""
+    for metric in metrics:
+        if hasattr(metric.state, "to"):
+            metric.state.to(device)

@@ -1,0 +1,164 @@
+"""Objective: what is minimised and what is measured, for one output or several."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cthulhu_core.training.losses import Loss, loss
+from cthulhu_core.training.metrics import Metric, metrics, to_device
+
+
+class Head(NamedTuple):
+    """One output of the model: its name (empty if it is the only one), place, loss, weight and metrics."""
+
+    name: str
+    position: int
+    loss: Loss
+    weight: float
+    metrics: list[Metric]
+
+
+class Objective:
+    """The losses and metrics that ``conjure`` was told.
+
+    Args:
+        loss: one loss, or a list or dict of them, one for each output.
+        metrics: a list for every output, or a dict from an output's name to its list.
+        loss_weights: a factor for each loss, as a list or dict; 1 by default.
+
+    Raises:
+        ValueError, TypeError: as :func:`loss` and :func:`metrics`; or names or numbers of outputs do not agree.
+    """
+
+    def __init__(self, loss: Any, metrics: Any = None, loss_weights: Any = None) -> None:
+        self.given = (loss, metrics, loss_weights)
+        self._several = isinstance(loss, (list, tuple, dict))
+        self.heads = self._heads(loss)
+
+    def _heads(self, losses: Any) -> list[Head]:
+        _, measured, weights = self.given
+        if not self._several:
+            if isinstance(measured, dict) or weights is not None:
+                raise ValueError(
+                    "metrics by output, and loss_weights, need a loss for each output: pass loss=[...] or loss={...}"
+                )
+            single = loss(losses)
+            return [Head("", 0, single, 1.0, metrics(measured, single))]
+        if not isinstance(losses, dict):
+            losses = {f"output_{number}": each for number, each in enumerate(losses, 1)}
+        if not isinstance(weights, dict):
+            weights = dict(zip(losses, weights if weights is not None else [1.0] * len(losses), strict=True))
+        for name in {*weights, *(measured if isinstance(measured, dict) else ())} - set(losses):
+            raise ValueError(f"there is no output {name!r}: outputs are {', '.join(losses)}")
+        heads = []
+        for position, (name, each) in enumerate(losses.items()):
+            if each is None:
+                continue
+            own = measured.get(name) if isinstance(measured, dict) else copy.deepcopy(measured)
+            single = loss(each)
+            heads.append(Head(name, position, single, float(weights.get(name, 1.0)), metrics(own, single)))
+        if not heads:
+            raise ValueError("every loss is None: at least one output must have a loss to be trained by")
+        return heads
+
+    def for_targets(self, targets: Any) -> Objective:
+        """This objective for these targets: one named loss for several targets is taken for each of them."""
+        given, measured, weights = self.given
+        if self._several or not isinstance(given, str) or not isinstance(targets, (list, tuple, dict)):
+            return self
+        each = {name: given for name in targets} if isinstance(targets, dict) else [given] * len(targets)
+        return Objective(each, measured, weights)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all values of a batch, ``loss`` first."""
+        names = ["loss"]
+        if self._several:
+            names += [f"{head.name}_loss" for head in self.heads]
+        return names + [_logged(head, metric) for head in self.heads for metric in head.metrics]
+
+    @property
+    def stateful(self) -> list[str]:
+        """The names of metrics that keep their own state."""
+        return [_logged(h, metric) for h in self.heads for metric in h.metrics if metric.state is not None]
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """``"max"`` or ``"min"`` for metrics that state a direction."""
+        return {_logged(h, m): m.direction for h in self.heads for m in h.metrics if m.direction is not None}
+
+    def loss(self, outputs: Any, targets: Any, weights: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch, and the losses of its outputs by name if there are several."""
+        if not self._several:
+            return self.heads[0].loss(outputs, targets, weights), {}
+        total: Tensor | None = None
+        parts = {}
+        for head in self.heads:
+            output, target = _pick(outputs, head, "the model's outputs"), _pick(targets, head, "the targets")
+            part = head.loss(output, target, weights)
+            parts[f"{head.name}_loss"] = part
+            weighted = part if head.weight == 1.0 else part * head.weight
+            total = weighted if total is None else total + weighted
+        assert total is not None
+        return total, parts
+
+    def measure(self, outputs: Any, targets: Any) -> dict[str, Any]:
+        """The metrics of a batch; they take no part in the gradients."""
+        values: dict[str, Any] = {}
+        with torch.no_grad():
+            for head in self.heads:
+                if not head.metrics:
+                    continue
+                output, target = outputs, targets
+                if self._several:
+                    output, target = _pick(outputs, head, "the model's outputs"), _pick(targets, head, "the targets")
+                for metric in head.metrics:
+                    values[_logged(head, metric)] = metric.value(output, target)
+        return values
+
+    def reset(self) -> None:
+        """Start the metrics that keep a state anew."""
+        for head in self.heads:
+            for metric in head.metrics:
+                if metric.state is not None:
+                    metric.state.reset()
+
+    def to(self, device: torch.device) -> None:
+        """Move the metrics that keep a state to ``device``."""
+        for head in self.heads:
+            to_device(head.metrics, device)
+
+    def fresh(self) -> Objective:
+        """The same objective with metrics of its own, so that what it measures touches nobody else's."""
+        if not self.stateful:
+            return self
+        other = copy.copy(self)
+        other.heads = [
+            head._replace(metrics=[metric._replace(state=copy.deepcopy(metric.state)) for metric in head.metrics])
+            for head in self.heads
+        ]
+        other.reset()
+        return other
+
+
+def _logged(head: Head, metric: Metric) -> str:
+    return f"{head.name}_{metric.name}" if head.name else metric.name
+
+
+def _pick(values: Any, head: Head, what: str) -> Any:
+    """What in ``values`` belongs to ``head``: by name in a dict, else by place."""
+    if isinstance(values, Mapping):
+        if head.name in values:
+            return values[head.name]
+        raise ValueError(f"{what} have no {head.name!r}: they have {', '.join(map(repr, values))}")
+    if isinstance(values, Sequence) and head.position < len(values):
+        return values[head.position]
+    found = f"{len(values)} of them" if isinstance(values, Sequence) else f"a single {type(values).__name__}"
+    raise ValueError(
+        f"{what} are {found}, but conjure() was given a loss for output number {head.position + 1} ({head.name})"
+    )

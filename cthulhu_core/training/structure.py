@@ -1,0 +1,89 @@
+"""Lists, tuples and dicts of arrays, for models with several inputs or outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def flatten(structure: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """The leaves of lists, tuples and dicts in any depth, and what builds the same structure of other leaves.
+
+    A list of plain numbers is one leaf.
+
+    Example:
+        >>> leaves, build = flatten({"a": [1.0, 2.0]})
+        >>> leaves
+        [[1.0, 2.0]]
+        >>> build([5])
+        {'a': 5}
+    """
+    if isinstance(structure, Mapping):
+        keys = list(structure)
+        parts = [flatten(structure[key]) for key in keys]
+        return _join(parts, lambda values: dict(zip(keys, values, strict=True)))
+    if isinstance(structure, (list, tuple)) and any(_is_array(each) for each in structure):
+        kind = tuple if isinstance(structure, tuple) else list
+        return _join([flatten(each) for each in structure], kind)
+    return [structure], _only
+
+
+def _only(leaves: list[Any]) -> Any:
+    return leaves[0]
+
+
+def _join(
+    parts: list[tuple[list[Any], Callable[[list[Any]], Any]]], kind: Callable[[list[Any]], Any]
+) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    def build(leaves: list[Any]) -> Any:
+        remaining = iter(leaves)
+        return kind([build_part([next(remaining) for _ in own]) for own, build_part in parts])
+
+    return [leaf for own, _ in parts for leaf in own], build
+
+
+def _is_array(value: Any) -> bool:
+    """Whether ``value`` is, or holds, something with a shape: else a list of such values is one array of numbers."""
+    if isinstance(value, (list, tuple, Mapping)):
+        return any(_is_array(each) for each in (value.values() if isinstance(value, Mapping) else value))
+    return hasattr(value, "shape") and len(value.shape) > 0
+
+
+def apply(function: Callable[[Any], Any], structure: Any) -> Any:
+    """``function`` of every leaf, in the same structure."""
+    if isinstance(structure, Mapping):
+        return {key: apply(function, value) for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)) and any(_is_array(each) for each in structure):
+        return type(structure)([apply(function, each) for each in structure])
+    return function(structure)
+
+
+def as_array(leaf: Any, what: str) -> np.ndarray | torch.Tensor:
+    """``leaf`` as an array or tensor of numbers, not copied where it is one already: memory maps stay on disk.
+
+    Raises:
+        TypeError: it does not consist of numbers; ``what`` names it in the message.
+        ValueError: it has no dimension.
+    """
+    if not isinstance(leaf, (np.ndarray, torch.Tensor)):
+        # Frames and series say how they become arrays.
+        leaf = leaf.to_numpy() if hasattr(leaf, "to_numpy") else np.asarray(leaf)
+    if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biufc":
+        raise TypeError(f"{what} has values of type {leaf.dtype}: expected numbers; convert them, e.g. .astype('float32')")
+    if leaf.ndim == 0:
+        raise ValueError(f"{what} is a single number: expected an array with one row for each sample")
+    return leaf
+
+
+def as_tensor(leaf: Any, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """``leaf`` as a tensor on ``device``; floating-point numbers become ``dtype``, all others stay what they are."""
+    if not isinstance(leaf, torch.Tensor):
+        array = as_array(leaf, "a batch") if not np.isscalar(leaf) else np.asarray(leaf)
+        # Unsigned integers of more than 8 bits are not known to all of PyTorch.
+        if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+            array = array.astype(np.int64)
+        leaf = torch.from_numpy(np.ascontiguousarray(array)) if array.flags.writeable else torch.tensor(array)
+    return leaf.to(device, dtype if leaf.is_floating_point() else None, non_blocking=True)
