@@ -26,7 +26,8 @@ class Callback:
         model: the model being trained.
         run: the :class:`cthulhu_core.Run` in which this callback takes part.
         on_error: ``"raise"`` lets an exception of this callback end training. ``"disable"`` is for observers:
-            the exception is logged, and the third in a row takes the callback out of the run.
+            the exception is logged, and the third in a row takes the callback out of the run. What it raises in
+            :meth:`on_train_begin`, an unwritable path for one, ends training before it begins.
         ranks: ``"all"``, or ``"main"`` to take part only in the main process of distributed training.
 
     Example:

@@ -7,7 +7,8 @@ Not here: which participants a run has (run.py), and what is installed (registry
 
 Failures. An exception of a participant gets a note that says whose it is and where, and ends the run, unless
 the participant says ``on_error = "disable"``: then it is logged, and the third in a row in one hook takes the
-participant out of the run. Interrupts always end the run.
+participant out of the run. In ``train_begin`` an exception always ends the run: what cannot work is said before
+the training, not after it. Interrupts always end the run.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import contextlib
 import difflib
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -103,17 +105,19 @@ def validate(plugin: object) -> None:
     for name, options in marked.items():
         _validate_hookimpl(plugin, name, options)
     if isinstance(plugin, Callback):
-        _validate_methods(plugin)
+        _validate_methods(plugin, marked)
 
 
 def _marked(plugin: object) -> dict[str, dict[str, Any]]:
     """The functions of ``plugin`` that bear the mark of ``hookimpl``, with its options. Runs no property."""
     found = {}
-    for name in dir(plugin):
-        value = inspect.getattr_static(plugin, name, None)
-        options = getattr(getattr(value, "__func__", value), "cthulhu_impl", None)
-        if isinstance(options, dict):
-            found[name] = options
+    for namespace in (*(vars(each) for each in reversed(type(plugin).__mro__)), getattr(plugin, "__dict__", {})):
+        for name, value in namespace.items():
+            function = value.__func__ if isinstance(value, (staticmethod, classmethod, MethodType)) else value
+            options = getattr(function, "cthulhu_impl", None) if inspect.isfunction(function) else None
+            found.pop(name, None)
+            if options is not None:
+                found[name] = options
     return found
 
 
@@ -135,14 +139,14 @@ def _validate_hookimpl(plugin: object, name: str, options: dict[str, Any]) -> No
             raise RefusedCallback(f"{where}: {hook} has no argument {parameter.name}{hint}; it {takes}")
 
 
-def _validate_methods(callback: Callback) -> None:
+def _validate_methods(callback: Callback, marked: Container[str]) -> None:
     name = type(callback).__name__
     for method, hook in METHODS.items():
         if not _overridden(callback, method):
             continue
         given = HOOKS[hook][1:]
         function = getattr(callback, method)
-        if hook in _marked(callback):
+        if hook in marked:
             raise RefusedCallback(f"{name} has both {method} and {hook}, which are the same hook: keep one of them")
         if not callable(function):
             raise RefusedCallback(f"{name}.{method} is {function!r}: expected a method")
@@ -200,6 +204,10 @@ class Bridge:
         for name in _marked(callback):
             setattr(self, name, getattr(callback, name))
 
+    def __dir__(self) -> list[str]:
+        # pluggy looks at every attribute of what it registers, slowly.
+        return [name for name in vars(self) if name != "methods"]
+
 
 # --- dispatch -------------------------------------------------------------------------------------------------------
 
@@ -242,7 +250,7 @@ class HookCall:
                 function = implementation.plugin.methods.get(function, function)
             if implementation.wrapper:
                 self.wrappers.append((participant, contextlib.contextmanager(function), chosen[names]))
-            elif participant.forgiving:
+            elif participant.forgiving and hook != "cthulhu_train_begin":
                 self.calls.append((participant, self._forgive(participant, function), chosen[names]))
             else:
                 self.calls.append((participant, function, chosen[names]))

@@ -62,7 +62,7 @@ class Lump(nn.Module):
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """What the wrapped module gives."""
-        module = getattr(self, "module", None)
+        module = self._modules.get("module")
         if module is None:
             raise NotImplementedError(
                 f"{type(self).__name__} has no forward: write one, or wrap a module with Lump(module)"

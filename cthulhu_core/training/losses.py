@@ -123,7 +123,7 @@ def match(output: Tensor, target: Tensor) -> Tensor:
                 + ("; for class numbers use loss='sparse_categorical_crossentropy'" if classes else "")
             )
         target = target.reshape(output.shape)
-    return target.to(output.dtype)
+    return target if target.dtype == output.dtype else target.to(output.dtype)
 
 
 def class_numbers(output: Tensor, target: Tensor) -> Tensor:
@@ -133,6 +133,8 @@ def class_numbers(output: Tensor, target: Tensor) -> Tensor:
         ValueError: there is not one number for each prediction.
     """
     shape = output.shape[:-1]
+    if target.shape == shape and target.dtype == torch.int64:
+        return target
     if target.numel() != math.prod(shape):
         raise ValueError(
             f"targets have shape {tuple(target.shape)}, the model gives {tuple(output.shape)}: expected one class "
