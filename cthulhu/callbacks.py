@@ -9,9 +9,9 @@ from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.callback import Callback
 
 if TYPE_CHECKING:
-    from cthulhu_csv import CSVLogger
+    from cthulhu_csv import CSVLogger as CSVLogger
 
-__all__ = ["BaseLogger", "CSVLogger", "Callback", "History"]
+__all__ = ["BaseLogger", "Callback", "History"]
 
 
 def __getattr__(name: str) -> Any:

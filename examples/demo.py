@@ -1,0 +1,106 @@
+"""Train a Pile on scans of handwritten digits, with every callback package that is installed.
+
+    python examples/demo.py [FOLDER]
+
+The files go to FOLDER, ``demo-output`` by default. Needs scikit-learn (the scans are in it) and matplotlib.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from cthulhu.layers import Azatoth, Daoloth
+from cthulhu.models import Pile
+from cthulhu_core import Callback, registry
+
+EPOCHS = 30
+ENOUGH = 0.95
+
+
+class Progress(Callback):
+    """A line every few epochs: what a callback of one's own looks like."""
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch == 0 or (epoch + 1) % 5 == 0:
+            print(f"epoch {epoch + 1:2}/{self.params['epochs']}", *(f"{k} {v:.4f}" for k, v in logs.items()), sep="  ")
+
+
+def settings(folder: Path) -> dict[str, Callable[[Any], Callback]]:
+    """For each documented callback, how this demo uses it."""
+    return {
+        "CSVLogger": lambda CSVLogger: CSVLogger(folder / "log.csv"),
+    }
+
+
+def discovered() -> list[str]:
+    """Print what is installed; the names of the callbacks that packages offer."""
+    print("Discovered through entry points:")
+    for row in registry.rows():
+        print(f"  {row.record.name:24} {row.record.package:32} {row.record.kind:9} {row.state}")
+    return [row.record.name for row in registry.rows() if row.record.kind == "callback"]
+
+
+def digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Scans of 8 x 8 pixels as rows of 64 numbers in [0, 1], and their digits as one-hot rows: training and test."""
+    scans = load_digits()
+    x, y = scans.data / 16, np.eye(10)[scans.target]
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.25, random_state=0, stratify=scans.target)
+    return (x_train, y_train), (x_test, y_test)
+
+
+def draw(log: Path, picture: Path) -> None:
+    """Draw the curves in a CSV log."""
+    with log.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "acc"), strict=True):
+        for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            axes.plot([int(row["epoch"]) + 1 for row in rows], [float(row[column]) for row in rows], label=label)
+        axes.set(title=name, xlabel="epoch")
+        axes.legend()
+    figure.savefig(picture, dpi=120)
+
+
+def main() -> int:
+    """Train, test, and say what was written; 1 if the accuracy is not what it should be."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output")
+    names = discovered()
+    known = settings(folder)
+    if missing := set(names) - set(known):
+        print(f"This demo has no use for {', '.join(sorted(missing))}: say one in settings()")
+        return 1
+    callbacks = [known[name](registry.callback(name)) for name in names]
+
+    torch.manual_seed(0)
+    (x_train, y_train), (x_test, y_test) = digits()
+    model = Pile([Daoloth(64, input_dim=64, activation="relu"), Daoloth(10), Azatoth("softmax")])
+    model.conjure(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
+    print(f"\nTraining on {len(x_train)} scans:")
+    model.summon(
+        x_train, y_train, epochs=EPOCHS, validation_split=0.1, verbose=0, callbacks=[*callbacks, Progress()]
+    )  # fmt: skip
+    loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
+    print(f"\nTest accuracy on {len(x_test)} other scans: {accuracy:.4f} (loss {loss:.4f})")
+
+    draw(folder / "log.csv", folder / "curves.png")
+    print("\nWritten:")
+    for path in sorted(folder.iterdir()):
+        print(f"  {path} ({path.stat().st_size:,} bytes)")
+    if accuracy < ENOUGH:
+        print(f"The accuracy should be at least {ENOUGH}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
