@@ -28,6 +28,7 @@ import pluggy
 from cthulhu_core import hookspecs
 from cthulhu_core.callback import Callback
 from cthulhu_core.hookspecs import PREFIX, hookimpl
+from cthulhu_core.training.distributed import rank
 
 if TYPE_CHECKING:
     from cthulhu_core.run import Run
@@ -71,6 +72,10 @@ class Participant:
         if inspect.ismodule(self.plugin):
             return self.plugin.__name__
         return type(self.plugin).__name__
+
+    @property
+    def main_only(self) -> bool:
+        return getattr(self.plugin, "ranks", "all") == "main"
 
     @property
     def forgiving(self) -> bool:
@@ -345,6 +350,8 @@ class Dispatch:
             if any(participant.plugin is other.plugin for other in self.participants[:position]):
                 raise RefusedCallback(f"{participant.name} is given twice: the same object can take part once")
             registered = Bridge(plugin) if isinstance(plugin, Callback) else plugin
+            if participant.main_only and rank() != 0:
+                continue
             self._of[id(registered)] = participant
             self.manager.register(registered, name=f"{position} {participant.name}")
 

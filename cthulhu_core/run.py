@@ -7,7 +7,7 @@ A run does not train: the loop does, and tells the run where it is. ``summon`` i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,8 +53,8 @@ class Batch:
         """Number of samples: the length of the first input."""
         if self._size is None:
             first = self.inputs
-            while not hasattr(first, "shape") and isinstance(first, (dict, list, tuple)) and first:
-                first = next(iter(first.values())) if isinstance(first, dict) else first[0]
+            while not hasattr(first, "shape") and isinstance(first, (Mapping, list, tuple)) and first:
+                first = next(iter(first.values())) if isinstance(first, Mapping) else first[0]
             shape = getattr(first, "shape", None)
             self._size = int(shape[0]) if shape else len(first) if hasattr(first, "__len__") else 1
         return self._size

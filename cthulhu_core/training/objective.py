@@ -74,6 +74,10 @@ class Objective:
         each = {name: given for name in targets} if isinstance(targets, dict) else [given] * len(targets)
         return Objective(each, measured, weights)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What was told makes an equal objective; the functions made of it cannot be pickled.
+        return Objective, self.given
+
     @property
     def names(self) -> list[str]:
         """The names of all values of a batch, ``loss`` first."""
@@ -137,7 +141,7 @@ class Objective:
         """The same objective with metrics of its own, so that what it measures touches nobody else's."""
         if not self.stateful:
             return self
-        other = copy.copy(self)
+        other = Objective(*self.given)
         other.heads = [
             head._replace(metrics=[metric._replace(state=copy.deepcopy(metric.state)) for metric in head.metrics])
             for head in self.heads

@@ -38,17 +38,21 @@ def optimizer_factory(given: Any) -> OptimizerFactory:
     if isinstance(given, str):
         return look_up("optimizer", given.lower(), OPTIMIZERS)
     if isinstance(given, optim.Optimizer):
-        return lambda parameters: given
+        return partial(_as_given, given)
     if not callable(given):
         raise TypeError(
             f"optimizer is {given!r}: expected a name ({', '.join(map(repr, OPTIMIZERS))}), "
             "a torch.optim.Optimizer, or a function from parameters to one"
         )
+    return partial(_made_by, given)
 
-    def make(parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-        made = given(parameters)
-        if not isinstance(made, optim.Optimizer):
-            raise TypeError(f"the optimizer function {given!r} gave {made!r}: expected a torch.optim.Optimizer")
-        return made
 
-    return make
+def _as_given(optimizer: optim.Optimizer, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+    return optimizer
+
+
+def _made_by(factory: OptimizerFactory, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+    made = factory(parameters)
+    if not isinstance(made, optim.Optimizer):
+        raise TypeError(f"the optimizer function {factory!r} gave {made!r}: expected a torch.optim.Optimizer")
+    return made
