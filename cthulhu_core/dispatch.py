@@ -115,7 +115,7 @@ def validate(plugin: object) -> None:
 
 def _marked(plugin: object) -> dict[str, dict[str, Any]]:
     """The functions of ``plugin`` that bear the mark of ``hookimpl``, with its options. Runs no property."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for namespace in (*(vars(each) for each in reversed(type(plugin).__mro__)), getattr(plugin, "__dict__", {})):
         for name, value in namespace.items():
             function = value.__func__ if isinstance(value, (staticmethod, classmethod, MethodType)) else value

@@ -69,6 +69,10 @@ class Lump(nn.Module):
             )
         return module(*inputs, **named)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy taken by a callback while training runs is a model of its own, not part of the run.
+        return {**self.__dict__, "_run": None}
+
     # --- what the model is ----------------------------------------------------------------------------------------
 
     @property
