@@ -17,7 +17,7 @@ import contextlib
 import difflib
 import inspect
 import logging
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from types import MethodType
@@ -102,6 +102,10 @@ def validate(plugin: object) -> None:
     if inspect.isclass(plugin):
         raise RefusedCallback(f"{plugin.__name__} is a class, not an instance: write {plugin.__name__}(...)")
     marked = _marked(plugin)
+    for name in HOOKS:
+        if name not in marked and inspect.isroutine(getattr(plugin, name, None)):
+            where = f"{Participant(plugin, '').name}.{name}"
+            raise RefusedCallback(f"{where} would never be called: write @hookimpl above it")
     if not isinstance(plugin, Callback) and not marked:
         raise RefusedCallback(
             f"{plugin!r} is not a callback: expected an instance of cthulhu.callbacks.Callback, "
@@ -133,7 +137,15 @@ def _validate_hookimpl(plugin: object, name: str, options: dict[str, Any]) -> No
         raise RefusedCallback(f"{where}: there is no hook {hook}{_did_you_mean(hook, HOOKS)}")
     if options.get("hookwrapper"):
         raise RefusedCallback(f"{where}: hookwrapper=True is pluggy's old style: use wrapper=True")
-    for parameter in inspect.signature(getattr(plugin, name)).parameters.values():
+    function = getattr(plugin, name)
+    if options.get("wrapper"):
+        if not inspect.isgeneratorfunction(function):
+            raise RefusedCallback(f"{where}: a wrapper calls the others where it yields: it needs a yield")
+        if Participant(plugin, "").forgiving:
+            raise RefusedCallback(
+                f"{where}: a wrapper cannot be taken out of the run when it fails: it needs on_error = 'raise'"
+            )
+    for parameter in inspect.signature(function).parameters.values():
         takes = "takes " + ", ".join(HOOKS[hook])
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
             raise RefusedCallback(f"{where}: {parameter} is never given by a hook: name what you want ({hook} {takes})")
@@ -146,6 +158,10 @@ def _validate_hookimpl(plugin: object, name: str, options: dict[str, Any]) -> No
 
 def _validate_methods(callback: Callback, marked: Container[str]) -> None:
     name = type(callback).__name__
+    for declaration, first, second in (("on_error", "raise", "disable"), ("ranks", "all", "main")):
+        value = getattr(callback, declaration)
+        if value not in (first, second):
+            raise RefusedCallback(f"{name}.{declaration} is {value!r}: expected {first!r} or {second!r}")
     for method, hook in METHODS.items():
         if not _overridden(callback, method):
             continue
@@ -163,7 +179,10 @@ def _validate_methods(callback: Callback, marked: Container[str]) -> None:
                 f"({', '.join(given)}): {error}"
             ) from None
     for method in dir(callback):
-        if method.startswith("on_") and not hasattr(Callback, method) and callable(getattr(callback, method)):
+        if not method.startswith("on_") or hasattr(Callback, method):
+            continue
+        # From the class, so that no property is run.
+        if callable(getattr(type(callback), method, vars(callback).get(method))):
             # Keras also knows the batch hooks of training as on_train_batch_...
             hint = _did_you_mean(method.replace("on_train_batch_", "on_batch_"), METHODS)
             if hint:
@@ -193,21 +212,22 @@ _BRIDGES: dict[tuple[str, ...], Callable[[Callable[..., None]], Callable[..., No
 
 
 class Bridge:
-    """What pluggy holds for a callback: a function for each method that it overrides, and its own hookimpls.
+    """What pluggy holds for a participant: its hookimpls and, for a callback, a function for each overridden method.
 
     Attributes:
         methods: from those functions to the methods, which a snapshot calls directly.
     """
 
-    def __init__(self, callback: Callback) -> None:
+    def __init__(self, plugin: object) -> None:
         self.methods: dict[Callable[..., None], Callable[..., None]] = {}
-        for method, hook in METHODS.items():
-            if _overridden(callback, method):
-                bridge = hookimpl(_BRIDGES[HOOKS[hook][1:]](getattr(callback, method)))
-                self.methods[bridge] = getattr(callback, method)
-                setattr(self, hook, bridge)
-        for name in _marked(callback):
-            setattr(self, name, getattr(callback, name))
+        if isinstance(plugin, Callback):
+            for method, hook in METHODS.items():
+                if _overridden(plugin, method):
+                    bridge = hookimpl(_BRIDGES[HOOKS[hook][1:]](getattr(plugin, method)))
+                    self.methods[bridge] = getattr(plugin, method)
+                    setattr(self, hook, bridge)
+        for name in _marked(plugin):
+            setattr(self, name, getattr(plugin, name))
 
     def __dir__(self) -> list[str]:
         # pluggy looks at every attribute of what it registers, slowly.
@@ -250,11 +270,10 @@ class HookCall:
             if names not in chosen:
                 chosen[names] = len(self.selections)
                 self.selections.append(_selection([HOOKS[hook].index(name) for name in names]))
-            function: Callable[..., Any] = implementation.function
-            if isinstance(implementation.plugin, Bridge):
-                function = implementation.plugin.methods.get(function, function)
+            bridge: Any = implementation.plugin
+            function = bridge.methods.get(implementation.function, implementation.function)
             if implementation.wrapper:
-                self.wrappers.append((participant, contextlib.contextmanager(function), chosen[names]))
+                self.wrappers.append((participant, self._wrapper(participant, function), chosen[names]))
             elif participant.forgiving and hook != "cthulhu_train_begin":
                 self.calls.append((participant, self._forgive(participant, function), chosen[names]))
             else:
@@ -276,39 +295,61 @@ class HookCall:
     def guarded(self, *arguments: Any) -> list[BaseException]:
         """Call all of them, whoever raises; the exceptions are returned, each with its note."""
         errors: list[BaseException] = []
-        if self.wrappers:
-            try:
-                self(*arguments)
-            except BaseException as error:  # noqa: BLE001 - returned to the caller
-                errors.append(error)
-            return errors
         chosen = [select(arguments) for select in self.selections]
-        for participant, function, selection in self.calls:
-            try:
-                function(*chosen[selection])
-            except BaseException as error:  # noqa: BLE001 - returned to the caller
-                self.dispatch.note(error, participant, self.hook)
-                errors.append(error)
+        try:
+            with contextlib.ExitStack() as stack:
+                for _, wrapper, selection in self.wrappers:
+                    try:
+                        stack.enter_context(wrapper(*chosen[selection]))
+                    except BaseException as error:  # noqa: BLE001 - returned to the caller
+                        errors.append(error)
+                for participant, function, selection in self.calls:
+                    try:
+                        function(*chosen[selection])
+                    except BaseException as error:  # noqa: BLE001 - returned to the caller
+                        self.dispatch.note(error, participant, self.hook)
+                        errors.append(error)
+        except BaseException as error:  # noqa: BLE001 - returned to the caller
+            errors.append(error)
         return errors
 
     def _call_wrapped(self, arguments: tuple[Any, ...]) -> None:
-        # A wrapper is a generator around the inner calls, which is what a context manager is.
         chosen = [select(arguments) for select in self.selections]
-        participant = None
-        try:
-            with contextlib.ExitStack() as stack:
-                for participant, wrapper, selection in self.wrappers:
-                    stack.enter_context(wrapper(*chosen[selection]))
-                for participant, function, selection in self.calls:
+        with contextlib.ExitStack() as stack:
+            for _, wrapper, selection in self.wrappers:
+                stack.enter_context(wrapper(*chosen[selection]))
+            for participant, function, selection in self.calls:
+                try:
                     function(*chosen[selection])
-        except BaseException as error:
-            self.dispatch.note(error, participant, self.hook)
-            raise
+                except BaseException as error:
+                    self.dispatch.note(error, participant, self.hook)
+                    raise
+
+    def _wrapper(self, participant: Participant, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A wrapper, which is a generator around the inner calls, as the context manager that it amounts to."""
+        context = contextlib.contextmanager(function)
+
+        @contextlib.contextmanager
+        def wrapper(*arguments: Any) -> Iterator[None]:
+            inner: BaseException | None = None
+            try:
+                with context(*arguments):
+                    try:
+                        yield
+                    except BaseException as error:
+                        inner = error
+                        raise
+            except BaseException as error:
+                if error is not inner:  # it raised this itself
+                    self.dispatch.note(error, participant, self.hook)
+                raise
+
+        return wrapper
 
     def _forgive(self, participant: Participant, function: Callable[..., Any]) -> Callable[..., None]:
         """``function`` under ``on_error = "disable"``."""
         failures, hook = participant.failures, self.hook
-        failures[hook] = 0
+        failures.setdefault(hook, 0)
 
         def forgiven(*arguments: Any) -> None:
             if participant.disabled and hook != "cthulhu_teardown":
@@ -349,11 +390,11 @@ class Dispatch:
             validate(plugin)
             if any(participant.plugin is other.plugin for other in self.participants[:position]):
                 raise RefusedCallback(f"{participant.name} is given twice: the same object can take part once")
-            registered = Bridge(plugin) if isinstance(plugin, Callback) else plugin
             if participant.main_only and rank() != 0:
                 continue
-            self._of[id(registered)] = participant
-            self.manager.register(registered, name=f"{position} {participant.name}")
+            bridge = Bridge(plugin)
+            self._of[id(bridge)] = participant
+            self.manager.register(bridge, name=f"{position} {participant.name}")
 
     def snapshot(self, hook: str) -> HookCall | None:
         """What pluggy would call for ``hook`` now, in its order; None when that is nothing."""

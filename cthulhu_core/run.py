@@ -166,7 +166,7 @@ class Run:
             Participant(BaseLogger(self.stateful_metrics), "in every run, first"),
             *(Participant(plugin.plugin, f"installed: {plugin.record}") for plugin in plugins),
             *(Participant(callback, "a plugin adds it to this run") for callback in flatten(default)),
-            *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(flatten(callbacks or []))),
+            *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(flatten([] if callbacks is None else callbacks))),
             Participant(self.history, "in every run, last"),
         ]
 
