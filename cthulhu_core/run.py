@@ -263,7 +263,7 @@ class Run:
             batch = self._begin("test_batch_begin", index, item)
             yield item
             self._end("test_batch_end")
-            averages.add(batch.numbers or batch.values, batch.size)
+            averages.add(batch.values, batch.size, batch.numbers)
         self.batch, self.test_logs = training_batch, averages.result()
         self._call("test_end", self.test_logs)
         self.logs.update({f"val_{name}": value for name, value in self.test_logs.items()})

@@ -77,15 +77,10 @@ def test_note_names_package_and_version(train: Callable[..., Run], monkeypatch: 
 
 
 def test_note_names_core_for_what_is_in_core(train: Callable[..., Run]) -> None:
-    class Wrong:
-        requires_grad = False
-
-        def detach(self) -> None:
-            raise ValueError("no tensor at all")
-
-    with pytest.raises(ValueError, match="no tensor") as caught:
-        train(None, [[Wrong()]])
-    assert notes(caught)[0] == f"in BaseLogger (cthulhu-core {__version__}), hook cthulhu_epoch_end, epoch 0"
+    with pytest.raises(ValueError, match="'loss' is recorded as 'low'") as caught:
+        train(None, [["low"]])
+    where = "hook cthulhu_batch_end, epoch 0, batch 0"
+    assert notes(caught) == [f"in BaseLogger (cthulhu-core {__version__}), {where}"]
 
 
 def test_exception_of_the_loop_gets_no_note_and_everybody_is_told() -> None:
