@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cthulhu_core.models.activations import Activation, activation, linear
 from cthulhu_core.models.initializers import Initializer, initializer
@@ -200,10 +201,10 @@ def _input_shape(input_dim: int | None, input_shape: Sequence[int] | None) -> tu
 
 
 def _activation(given: str | Activation | None) -> Activation:
-    # Softmax as a module is the same as by name, and by name it keeps its logits for the loss.
+    # PyTorch's are the same as by name, and by name they keep their logits for the loss.
     if isinstance(given, nn.Softmax) and given.dim == -1:
         given = "softmax"
-    elif isinstance(given, nn.Sigmoid):
+    elif isinstance(given, nn.Sigmoid) or given in (torch.sigmoid, functional.sigmoid):
         given = "sigmoid"
     return activation(given)
 

@@ -303,7 +303,7 @@ class Lump(nn.Module):
         run = self._run_of(data, verbose, callbacks, objective)
         with run.opened():
             loop.test(run, objective, data)
-        return _as_returned(run.test_logs)
+        return _as_returned(run.test_logs, objective.names)
 
     def predict(
         self,
@@ -340,7 +340,7 @@ class Lump(nn.Module):
         run = Run(self, self.optimizer)
         for inputs, targets, weights in run.batches(data):
             loop.step(run, self, objective, self.optimizer, inputs, targets, weights)
-        return _as_returned(read(run.current.values))
+        return _as_returned(read(run.current.values), objective.names)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> Any:
         """Loss and metrics on one batch, without callbacks; returns as :meth:`evaluate`."""
@@ -453,9 +453,11 @@ def _length(x: Any) -> int:
 # --- results --------------------------------------------------------------------------------------------------------
 
 
-def _as_returned(values: Mapping[str, Any]) -> Any:
+def _as_returned(values: Mapping[str, Any], names: Sequence[str]) -> Any:
     """As Keras returns them: the loss alone, or a list with the metrics after it."""
-    return list(values.values()) if len(values) > 1 else values["loss"]
+    if not values:
+        raise ValueError("the data gave no batch: expected at least one")
+    return [values[name] for name in names] if len(names) > 1 else values["loss"]
 
 
 def _as_numpy(output: Tensor) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from cthulhu_core.models.activations import keep_logits
+from cthulhu_core.models.activations import Probabilities, keep_logits
 from cthulhu_core.models.layers import TheHydra
 from cthulhu_core.models.lump import Lump
 from cthulhu_core.training.loop import evaluating
@@ -89,8 +89,8 @@ class Pile(Lump):
         x = layers[0](*inputs, **named)
         for layer in layers[1:]:
             below, x = x, layer(x)
-        if isinstance(layers[-1], (nn.Softmax, nn.Sigmoid)) and len(layers) > 1 and _over_last(layers[-1], x):
-            keep_logits(x, below)
+        if len(layers) > 1 and (kind := _probabilities(layers[-1], x)):
+            keep_logits(x, below, kind)
         return x
 
     def _build(self) -> None:
@@ -109,5 +109,8 @@ class Pile(Lump):
         return None if shape is None else torch.zeros(1, *shape, device=next(lowest.parameters()).device)
 
 
-def _over_last(layer: nn.Module, x: Tensor) -> bool:
-    return not isinstance(layer, nn.Softmax) or layer.dim in (-1, x.ndim - 1)
+def _probabilities(layer: nn.Module, x: Tensor) -> Probabilities | None:
+    """Whether ``layer`` made ``x`` probabilities of classes in the last dimension, or of each element."""
+    if isinstance(layer, nn.Softmax):
+        return "softmax" if layer.dim in (-1, x.ndim - 1) else None
+    return "sigmoid" if isinstance(layer, nn.Sigmoid) else None
