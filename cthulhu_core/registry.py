@@ -85,11 +85,15 @@ def installed() -> tuple[Record, ...]:
 
 
 def _record(kind: Literal["callback", "plugin"], point: Any) -> Record | None:
+    distribution = point.dist
     try:
-        name, version = point.dist.name, point.dist.version
-    except (LookupError, OSError):
-        return None  # no metadata: what a failed uninstall has left behind
-    return Record(kind, point.name, point.value, name, version, _core_requirement(point.dist)) if name else None
+        known = "Name" in distribution.metadata
+    except OSError:
+        known = False
+    if not known:
+        return None  # what a failed uninstall has left behind
+    core = _core_requirement(distribution)
+    return Record(kind, point.name, point.value, distribution.name, distribution.version, core)
 
 
 def _core_requirement(distribution: Any) -> str:
