@@ -37,7 +37,7 @@ class BaseLogger(Callback):
     @hookimpl
     def cthulhu_batch_end(self, run: Run) -> None:
         batch = run.current
-        self._averages.add(batch.numbers or batch.values, batch.size)
+        self._averages.add(batch.values, batch.size, batch.numbers)
 
     @hookimpl
     def cthulhu_epoch_end(self, logs: Logs) -> None:

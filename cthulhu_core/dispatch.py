@@ -411,7 +411,7 @@ class Dispatch:
             return
         note = f"in {participant}, hook {hook}{self.run.position()}"
         notes = [*getattr(error, "__notes__", ()), note]
-        error.__notes__ = notes
+        error.__notes__ = notes  # type: ignore[attr-defined]
 
     def forgive(self, error: Exception, participant: Participant, hook: str) -> None:
         """Log a failure of an observer, and take it out of the run after too many."""

@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from cthulhu_core.hookspecs import Logs
     from cthulhu_core.run import Run
 
-# Words in the name of a quantity that say: more is better. A name is cut into words at "_", digits and signs.
+# Words in the name of a quantity that say: more is better. A name is cut into words at signs and capitals.
 _MAXIMISED = frozenset(
-    "acc accuracy auc auroc f1 fbeta fmeasure precision recall sensitivity specificity iou jaccard dice r2 bleu rouge "
-    "map ndcg mcc kappa psnr ssim similarity".split()
+    {
+        *("acc", "accuracy", "auc", "auroc", "f1", "fbeta", "fmeasure", "precision", "recall", "sensitivity"),
+        *("specificity", "iou", "jaccard", "dice", "r2", "bleu", "rouge", "map", "ndcg", "mcc", "kappa", "psnr"),
+        *("ssim", "similarity"),
+    }
 )
+# Words that say less is better, whatever stands beside them: dice_loss.
+_MINIMISED = frozenset({"loss", "error", "err"})
 
 
 class MonitorWarning(UserWarning):
@@ -79,7 +84,6 @@ class Monitor:
         """A training begins: start again, and let the metric in ``run`` state its direction."""
         if self.mode == "auto":
             stated = run.directions.get(self.monitor.removeprefix("val_"))
-            # Anew for each run: the metric of an earlier one may have stated another direction.
             self.direction = stated if stated in ("min", "max") else _direction_of(self.monitor)  # type: ignore[assignment]
         self.reset()
 
@@ -98,10 +102,7 @@ class Monitor:
         if self.monitor in logs:
             return _number(self.monitor, logs[self.monitor])
         skipped = (
-            run is not None
-            and self.monitor.startswith("val_")
-            and run.params["do_validation"]
-            and not run.validated
+            run is not None and self.monitor.startswith("val_") and run.params["do_validation"] and not run.validated
         )
         if not skipped and not self._warned:
             self._warned = True
@@ -150,8 +151,9 @@ class Monitor:
 
 
 def _direction_of(name: str) -> Literal["min", "max"]:
-    words = re.split(r"[^a-z0-9]+", name.lower().removeprefix("val_"))
-    return "max" if any(word in _MAXIMISED or word.rstrip("0123456789") in _MAXIMISED for word in words) else "min"
+    words = {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*", name)}
+    words |= {word.rstrip("0123456789") for word in words}
+    return "max" if words & _MAXIMISED and not words & _MINIMISED else "min"
 
 
 def _same_words(a: str, b: str) -> bool:

@@ -12,7 +12,7 @@ import functools
 import importlib.util
 import inspect
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from cthulhu_core.version import __version__
@@ -216,7 +216,15 @@ def provider(module: str) -> str:
         return f"cthulhu-core {__version__}"
     if package == "__main__":
         return ""
-    from importlib_metadata import packages_distributions, version
+    from importlib_metadata import version
 
-    names = packages_distributions().get(package)
+    names = _distributions_of_packages().get(package)
     return f"{names[0]} {version(names[0])}" if names else ""
+
+
+@functools.cache
+def _distributions_of_packages() -> Mapping[str, list[str]]:
+    # It reads the list of files of everything that is installed, which takes a second.
+    from importlib_metadata import packages_distributions
+
+    return packages_distributions()

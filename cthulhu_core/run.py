@@ -153,6 +153,7 @@ class Run:
         """The logs of the epoch: what it has so far while it runs, whole when it has ended."""
         self.validated = False
         """Whether this epoch has been validated."""
+        self._finished_logs: Logs = {}
         self.test_logs: Logs = {}
         """The averages of the last validation."""
         self._hooks: dict[str, HookCall] = {}
@@ -162,12 +163,13 @@ class Run:
 
     def _participants(self, callbacks: Any) -> list[Participant]:
         plugins = active_plugins()
+        given = [] if callbacks is None else flatten(callbacks)
         default = service_manager(plugins).hook.cthulhu_default_callbacks(run=self)
         return [
             Participant(BaseLogger(self.stateful_metrics), "in every run, first"),
             *(Participant(plugin.plugin, f"installed: {plugin.record}") for plugin in plugins),
             *(Participant(callback, "a plugin adds it to this run") for callback in flatten(default)),
-            *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(flatten([] if callbacks is None else callbacks))),
+            *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(given)),
             Participant(self.history, "in every run, last"),
         ]
 
@@ -267,7 +269,7 @@ class Run:
             batch = self._begin("test_batch_begin", index, item)
             yield item
             self._end("test_batch_end")
-            averages.add(batch.numbers or batch.values, batch.size)
+            averages.add(batch.values, batch.size, batch.numbers)
         self.batch, self.test_logs = training_batch, averages.result()
         self._call("test_end", self.test_logs)
         self.logs.update({f"val_{name}": value for name, value in self.test_logs.items()})
@@ -329,6 +331,7 @@ class Run:
         self._end_open_batch()
         self.batch = None
         self._call("epoch_end", self.epoch, self.logs)
+        self._finished_logs = self.logs
 
     def _call(self, name: str, *arguments: Any) -> None:
         hook = self._hooks.get(name)
@@ -356,15 +359,23 @@ class Run:
             self.batch_end()
 
     def _open_hooks(self) -> None:
-        for callback in self.callbacks:
-            callback.run = self
-            callback.set_params(self.params)
-            callback.set_model(self.model)
         self._hooks = {
             hook.removeprefix(PREFIX): call
             for hook in HOOKS
             if HOOKS[hook][:1] == ("run",) and (call := self._dispatch.snapshot(hook)) is not None
         }
+        for participant in self._dispatch.participants:
+            if isinstance(participant.plugin, Callback):
+                participant.plugin.run = self
+                self._tell(participant, "set_params", self.params)
+                self._tell(participant, "set_model", self.model)
+
+    def _tell(self, participant: Participant, method: str, what: Any) -> None:
+        try:
+            getattr(participant.plugin, method)(what)
+        except Exception as error:
+            self._dispatch.note(error, participant, method)
+            raise
 
     def _finish(self, error: BaseException | None) -> None:
         """End the books of everybody, whatever happened; raise what they raise if nothing is being raised."""
@@ -372,7 +383,7 @@ class Run:
         if error is not None:
             failures += self._call_guarded("exception", error)
         if self._begun:
-            failures += self._call_guarded("train_end", self.logs)
+            failures += self._call_guarded("train_end", self._finished_logs)
         if error is None and failures:
             failures += self._call_guarded("exception", failures[0])
         failures += self._call_guarded("teardown")

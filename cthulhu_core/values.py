@@ -20,9 +20,7 @@ def read(values: Mapping[str, Any]) -> dict[str, Any]:
     {'loss': 0.5}
     """
     result = {name: value.compute() if hasattr(value, "compute") else value for name, value in values.items()}
-    away = [
-        name for name, value in result.items() if hasattr(value, "device") and value.is_cuda and value.numel() == 1
-    ]
+    away = [name for name, value in result.items() if getattr(value, "is_cuda", False) and value.numel() == 1]
     if len(away) > 1:
         import torch
 
@@ -30,7 +28,10 @@ def read(values: Mapping[str, Any]) -> dict[str, Any]:
         result.update(zip(away, together.tolist(), strict=True))
     for name, value in result.items():
         if hasattr(value, "tolist"):
-            result[name] = value.tolist()
+            number = value.tolist()
+            while isinstance(number, list) and len(number) == 1:
+                (number,) = number
+            result[name] = number
     return result
 
 
@@ -52,13 +53,20 @@ class Averages:
         self._last: dict[str, Any] = {}
         self._pending: dict[str, tuple[list[Any], list[int]]] = {}
 
-    def add(self, values: Mapping[str, Any], size: int) -> None:
-        """Count in the values of a batch of ``size`` samples."""
-        for name, value in values.items():
-            if name in self.stateful or hasattr(value, "compute"):
-                self._last[name] = value
-            elif isinstance(value, (int, float)):
-                self._sums[name] = self._sums.get(name, 0.0) + value * size
+    def add(self, values: Mapping[str, Any], size: int, numbers: Mapping[str, Any] | None = None) -> None:
+        """Count in the values of a batch of ``size`` samples; ``numbers``: the same, if they have been read.
+
+        Raises:
+            ValueError: a value is no number.
+        """
+        for name, recorded in values.items():
+            if name in self.stateful or hasattr(recorded, "compute"):
+                self._last[name] = recorded
+                continue
+            value = recorded if numbers is None else numbers[name]
+            if not hasattr(value, "detach"):
+                number = value if isinstance(value, (int, float)) else _number(name, value)
+                self._sums[name] = self._sums.get(name, 0.0) + number * size
                 self._sizes[name] = self._sizes.get(name, 0) + size
             else:
                 pending = self._pending.get(name)
@@ -73,6 +81,9 @@ class Averages:
         import torch
 
         values, sizes = self._pending.pop(name)
+        for value in values:
+            if value.numel() != 1:
+                raise _no_number(name, f"{type(value).__name__} of shape {list(value.shape)}")
         stacked = torch.stack([value.detach().reshape(()) for value in values])
         exact = torch.float32 if stacked.device.type == "mps" else torch.float64
         weights: Any = sizes[0]
@@ -87,3 +98,14 @@ class Averages:
             self._sum_up(name)
         means = {name: total / self._sizes[name] for name, total in self._sums.items()}
         return read({**means, **self._last})
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(read({name: value})[name])
+    except (TypeError, ValueError):
+        raise _no_number(name, repr(value)) from None
+
+
+def _no_number(name: str, given: str) -> ValueError:
+    return ValueError(f"{name!r} is recorded as {given}: expected one number a batch")

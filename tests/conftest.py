@@ -24,9 +24,10 @@ def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 def train(no_plugins: None) -> Callable[..., Run]:
     """A training without a model: ``train(callbacks, losses=[[of epoch 0's batches], ...])`` gives its run."""
 
-    def train(callbacks: Any = None, losses: list[list[float]] | None = None, **arguments: Any) -> Run:
+    def train(callbacks: Any = None, losses: list[list[Any]] | None = None, **arguments: Any) -> Run:
         losses = [[1.0, 2.0]] if losses is None else losses
-        run = Run(SimpleNamespace(), epochs=len(losses), callbacks=callbacks, **arguments)
+        model: Any = SimpleNamespace()
+        run = Run(model, epochs=len(losses), callbacks=callbacks, **arguments)
         with run:
             for epoch in run.epochs():
                 for loss in run.batches(losses[epoch]):

@@ -20,7 +20,7 @@ def build_wheel(
     plugins: Mapping[str, str] | None = None,
     requires: Sequence[str] = (),
 ) -> Path:
-    """A wheel in ``folder``. ``modules``: name to source; ``callbacks`` and ``plugins``: entry points, name to value."""
+    """A wheel in ``folder``. ``modules``: name to source; ``callbacks``, ``plugins``: entry points, name to value."""
     info = f"{distribution.replace('-', '_')}-{version}.dist-info"
     metadata = ["Metadata-Version: 2.1", f"Name: {distribution}", f"Version: {version}"]
     points = ["[cthulhu.callbacks]", *(f"{name} = {value}" for name, value in (callbacks or {}).items())]

@@ -13,8 +13,9 @@ pytestmark = pytest.mark.usefixtures("no_plugins")
 
 
 def refusal(given: Any) -> str:
+    model: Any = SimpleNamespace()
     with pytest.raises(RefusedCallback) as caught:
-        Run(SimpleNamespace(), callbacks=given)
+        Run(model, callbacks=given)
     return str(caught.value)
 
 
@@ -211,6 +212,9 @@ def test_objects_that_are_equal_are_still_two(train: Any) -> None:
         def __eq__(self, other: object) -> bool:
             return isinstance(other, Equal)
 
+        def __hash__(self) -> int:
+            return 0
+
         @hookimpl
         def cthulhu_epoch_end(self, epoch: int) -> None:
             heard.append(epoch)
@@ -264,10 +268,10 @@ def test_failed_registration_leaves_nothing(train: Any) -> None:
 
 
 def test_methods_may_have_any_names_and_defaults(train: Any) -> None:
-    heard = []
+    heard: list[Any] = []
 
     class Mine(Callback):
-        def on_train_begin(self, logs: Any = {}) -> None:  # noqa: B006 - as the documentation writes it
+        def on_train_begin(self, logs: Any = {}) -> None:  # as the documentation writes it
             heard.append(("begin", logs))
 
         def on_batch_end(self, *everything: Any) -> None:

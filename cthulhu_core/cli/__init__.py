@@ -1,0 +1,1 @@
+"""The command line. A command is one module of this package; main.py lists them."""

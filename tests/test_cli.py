@@ -1,0 +1,149 @@
+"""The command line: what it prints, and what it does not import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cthulhu_core import __version__, registry
+from cthulhu_core.cli.main import COMMANDS, main
+from foreign import install
+
+# Whoever imports it fails.
+UNTOUCHABLE = {"untouchable": "raise SystemExit('imported')"}
+
+
+def table(text: str) -> dict[str, list[str]]:
+    """The rows of a listing by their first cell; cells are two blanks apart."""
+    rows = [[cell.strip() for cell in line.split("  ") if cell] for line in text.splitlines()]
+    return {row[0]: row[1:] for row in rows}
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    monkeypatch.setattr(registry, "installed", lambda: ())
+
+
+def test_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"cthulhu-core {__version__}\n"
+
+
+def test_without_a_command_the_help_is_printed(capsys):
+    assert main([]) == 0
+    help_text = capsys.readouterr().out
+    assert help_text.startswith("usage: cthulhu [-h] [--version] COMMAND ...\n")
+    assert "    plugins   list the installed callbacks and plugins\n" in help_text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_says_what_it_does(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert COMMANDS[command].__doc__.splitlines()[0] in capsys.readouterr().out
+
+
+def test_unknown_command_is_an_error_that_names_those_there_are(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["plugin"])
+    assert end.value.code == 2
+    assert "invalid choice: 'plugin' (choose from " in capsys.readouterr().err
+
+
+def test_rows_say_name_package_kind_state_and_reason(site, monkeypatch, capsys):
+    monkeypatch.setenv("CTHULHU_DISABLE", "quiet")
+    install(
+        site, "acme-tools", "1.5", modules=UNTOUCHABLE,
+        callbacks={"Acme": "untouchable:Acme", "Lost": "nowhere:Lost"},
+        plugins={"always": "untouchable:always", "quiet": "untouchable:quiet"},
+    )  # fmt: skip
+    assert main(["plugins"]) == 0
+    rows = table(capsys.readouterr().out)
+    assert rows["NAME"] == ["PACKAGE", "KIND", "STATE", "REASON"]
+    assert rows["Acme"] == ["acme-tools 1.5", "callback", "offered"]
+    assert rows["always"] == ["acme-tools 1.5", "plugin", "on"]
+    assert rows["quiet"] == ["acme-tools 1.5", "plugin", "off", "CTHULHU_DISABLE=quiet"]
+    assert rows["Lost"][:3] == ["acme-tools 1.5", "callback", "broken"]
+    assert rows["Lost"][3] == "its module nowhere is not there: pip install --force-reinstall acme-tools"
+
+
+def test_columns_are_aligned_and_lines_have_no_blanks_at_their_end(site, capsys):
+    install(site, "a-package-with-a-long-name", modules=UNTOUCHABLE, callbacks={"Aa": "untouchable:Aa"})
+    install(site, "b", modules=UNTOUCHABLE, callbacks={"LongerName": "untouchable:LongerName"})
+    main(["plugins"])
+    lines = capsys.readouterr().out.splitlines()
+    column = lines[0].index("KIND")
+    assert {line[column - 2 : column + 8] for line in lines[1:]} <= {"  callback", "  plugin  "}
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_name_of_two_packages_is_a_clash_that_names_the_other(site, capsys):
+    for package in ("one", "two"):
+        install(site, package, modules=UNTOUCHABLE, callbacks={"Same": "untouchable:Same"})
+    main(["plugins"])
+    clashes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Same ")]
+    assert [line.split("clash")[1].strip() for line in clashes] == [
+        "two 1.0 offers it too: uninstall one of them",
+        "one 1.0 offers it too: uninstall one of them",
+    ]
+
+
+def test_json_is_a_list_of_objects(site, capsys):
+    install(site, "acme", modules=UNTOUCHABLE, callbacks={"Acme": "untouchable:Acme"}, requires=["cthulhu-core>=99"])
+    assert main(["plugins", "--json"]) == 0
+    (row,) = [row for row in json.loads(capsys.readouterr().out) if row["name"] == "Acme"]
+    reason = row.pop("reason")
+    assert row == {
+        "name": "Acme",
+        "package": "acme",
+        "version": "1.0",
+        "kind": "callback",
+        "entry_point": "untouchable:Acme",
+        "state": "broken",
+    }
+    assert reason.startswith(f"acme 1.0 needs cthulhu-core>=99, installed is {__version__}")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_when_nothing_is_installed_it_says_what_to_do(capsys):
+    assert main(["plugins"]) == 0
+    assert "pip install 'cthulhu-core[all]'" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_when_nothing_is_installed_the_json_list_is_empty(capsys):
+    assert main(["plugins", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_listing_imports_neither_torch_nor_a_plugin(site):
+    install(
+        site, "acme", modules=UNTOUCHABLE,
+        callbacks={"Acme": "untouchable:Acme"}, plugins={"acme": "untouchable:plugin"},
+    )  # fmt: skip
+    code = f"""
+import sys
+sys.path.insert(0, {str(site)!r})
+from cthulhu_core.cli.main import main
+main(["plugins"])
+print(sorted({{"torch", "numpy", "untouchable", "cthulhu_csv"}} & set(sys.modules)))
+"""
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "acme 1.0" in output
+    assert output.splitlines()[-1] == "[]"
+
+
+def test_installed_command_and_module_are_the_same():
+    command = Path(sys.executable).with_name("cthulhu")
+    outputs = [
+        subprocess.run([*start, "plugins", "--json"], check=True, capture_output=True, text=True).stdout
+        for start in ([str(command)], [sys.executable, "-m", "cthulhu"])
+    ]
+    assert outputs[0] == outputs[1]
