@@ -71,6 +71,7 @@ class EarlyStopping(Callback):
         *,
         start_from_epoch: int = 0,
     ) -> None:
+        epochs: Any
         for name, epochs in (("patience", patience), ("start_from_epoch", start_from_epoch)):
             # Written so that NaN is refused as well.
             if isinstance(epochs, (str, type(None))) or not epochs >= 0:

@@ -27,6 +27,7 @@ class Snapshot:
 
     def take(self, model: torch.nn.Module) -> None:
         """Copy the weights of ``model``."""
+        self.torn = True
         # With keep_vars, weights that two modules share are one object, to be copied once.
         self.copy(model.state_dict(keep_vars=True))
 
@@ -55,6 +56,10 @@ def _copied(value: Any, kept: Any) -> Any:
     """A copy of ``value`` in host memory, in the place of ``kept`` if it fits there."""
     if not hasattr(value, "detach"):
         return copy.deepcopy(value)  # what a module gives as its extra state need not be a tensor
+    if hasattr(value, "materialize"):
+        return value  # a lazy layer that has seen no data holds nothing to copy
+    if kept is value:
+        kept = None  # it was lazy when the last snapshot was taken
     value = value.detach()
     if getattr(kept, "shape", None) == value.shape and kept.dtype == value.dtype:
         return kept.copy_(value)

@@ -72,12 +72,14 @@ class ReduceLROnPlateau(Callback):
         # All written so that NaN is refused as well.
         if not 0 <= factor < 1:
             raise ValueError(f"factor is {factor!r}: the rate is multiplied by it; expected 0 <= factor < 1, e.g. 0.1")
+        epochs: Any
         for name, epochs in (("patience", patience), ("cooldown", cooldown)):
             if isinstance(epochs, (str, type(None))) or not epochs >= 0:
                 raise ValueError(f"{name} is {epochs!r}: expected a number of epochs, 0 or more")
-        if isinstance(min_lr, (list, tuple, str)) or not 0 <= min_lr < math.inf:
+        least: Any = min_lr
+        if isinstance(least, (list, tuple, str, type(None))) or not 0 <= least < math.inf:
             raise ValueError(
-                f"min_lr is {min_lr!r}: expected one number, 0 or more, for the first parameter group; "
+                f"min_lr is {least!r}: expected one number, 0 or more, for the first parameter group; "
                 "the others keep their ratio to it"
             )
         self._monitor = Monitor(monitor, mode, min_delta)
@@ -88,7 +90,7 @@ class ReduceLROnPlateau(Callback):
         self.mode = mode
         self.min_delta = min_delta
         self.cooldown = cooldown
-        self.min_lr = float(min_lr)
+        self.min_lr = float(least)
         self._start()
 
     def _start(self) -> None:
