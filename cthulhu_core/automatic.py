@@ -41,9 +41,10 @@ class BaseLogger(Callback):
 
     @hookimpl
     def cthulhu_epoch_end(self, logs: Logs) -> None:
-        validation = dict(logs)
+        averages = self._averages.result()
+        validation = {name: value for name, value in logs.items() if name not in averages}
         logs.clear()
-        logs.update(self._averages.result(), **validation)
+        logs.update(averages, **validation)
 
 
 class History(Callback):

@@ -16,7 +16,7 @@ from cthulhu_core.callback import Callback
 from cthulhu_core.dispatch import HOOKS, Dispatch, HookCall, Participant, logger
 from cthulhu_core.explain import explain
 from cthulhu_core.hookspecs import PREFIX, Logs
-from cthulhu_core.services import active_plugins, service_manager
+from cthulhu_core.services import active_plugins, default_callbacks
 from cthulhu_core.training.distributed import rank
 from cthulhu_core.values import Averages, read
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Item = TypeVar("Item")
+
 
 class Batch:
     """One batch: what went in, what came out, and its values, which stay on their device until they are read.
@@ -57,7 +58,10 @@ class Batch:
             while not hasattr(first, "shape") and isinstance(first, (Mapping, list, tuple)) and first:
                 first = next(iter(first.values())) if isinstance(first, Mapping) else first[0]
             shape = getattr(first, "shape", None)
-            self._size = int(shape[0]) if shape else len(first) if hasattr(first, "__len__") else 1
+            if shape is None:
+                self._size = len(first) if hasattr(first, "__len__") else 1
+            else:
+                self._size = int(shape[0]) if len(shape) else 1
         return self._size
 
     @property
@@ -158,17 +162,20 @@ class Run:
         """The averages of the last validation."""
         self._hooks: dict[str, HookCall] = {}
         self._begun = False
-        self._open = False
+        # What has begun and not ended: the batch, the test or prediction, the epoch.
+        self._open = ""
+        self._averages: Averages | None = None
+        self._training_batch: Batch | None = None
+        self._in_epoch = False
         self._dispatch = Dispatch(self._participants(callbacks), self)
 
     def _participants(self, callbacks: Any) -> list[Participant]:
         plugins = active_plugins()
         given = [] if callbacks is None else flatten(callbacks)
-        default = service_manager(plugins).hook.cthulhu_default_callbacks(run=self)
         return [
             Participant(BaseLogger(self.stateful_metrics), "in every run, first"),
             *(Participant(plugin.plugin, f"installed: {plugin.record}") for plugin in plugins),
-            *(Participant(callback, "a plugin adds it to this run") for callback in flatten(default)),
+            *(Participant(callback, f"added by {record}") for record, callback in default_callbacks(plugins, self)),
             *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(given)),
             Participant(self.history, "in every run, last"),
         ]
@@ -223,6 +230,12 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        try:
+            if error is None:
+                self._end_open_epoch()
+        except BaseException as failure:
+            self._finish(failure)
+            raise
         self._finish(error)
 
     @contextlib.contextmanager
@@ -231,13 +244,20 @@ class Run:
         try:
             self._open_hooks()
             yield self
+            self._end_open()
         except BaseException as error:
             self._finish(error)
             raise
         self._finish(None)
 
     def epochs(self) -> Iterator[int]:
-        """The epochs to be trained, each between its hooks, until a stop was asked for; none if it was before them."""
+        """The epochs to be trained, each between its hooks, until a stop was asked for; none if it was before them.
+
+        Raises:
+            RuntimeError: training has not begun.
+        """
+        if not self._begun:
+            raise RuntimeError("training has not begun: put the loop into `with Run(...) as run:`")
         for epoch in range(self.initial_epoch, self.params["epochs"]):
             if self.model.stop_training:
                 break
@@ -250,6 +270,7 @@ class Run:
 
         A batch is ``(inputs, targets)``, or whatever else your loop understands.
         """
+        self._end_open()
         for index, item in enumerate(data):
             self.batch_begin(index, item)
             yield item
@@ -262,26 +283,23 @@ class Run:
 
         What is recorded meanwhile is averaged into ``test_logs``, and into the epoch's logs as ``val_*``.
         """
-        self._end_open_batch()
-        training_batch, averages = self.batch, Averages(self.stateful_metrics)
+        self._end_open()
+        self._training_batch, self._averages = self.batch, Averages(self.stateful_metrics)
         self._call("test_begin", {})
         for index, item in enumerate(data):
-            batch = self._begin("test_batch_begin", index, item)
+            self._begin("test_batch_begin", index, item)
             yield item
-            self._end("test_batch_end")
-            averages.add(batch.values, batch.size, batch.numbers)
-        self.batch, self.test_logs = training_batch, averages.result()
-        self._call("test_end", self.test_logs)
-        self.logs.update({f"val_{name}": value for name, value in self.test_logs.items()})
-        self.validated = True
+            self._end_open_batch()
+        self._end_open()
 
     def predict(self, data: Iterable[Item]) -> Iterator[Item]:
         """The batches of ``data``, each between the hooks of prediction; what came out is to be recorded."""
+        self._end_open()
         self._call("predict_begin", {})
         for index, item in enumerate(data):
             self._begin("predict_batch_begin", index, item)
             yield item
-            self._end("predict_batch_end")
+            self._end_open_batch()
         self._call("predict_end", {})
 
     def record(self, *, outputs: Any = None, **values: Any) -> None:
@@ -291,8 +309,13 @@ class Run:
             outputs: what the model gave.
             values: ``loss`` and metrics of this batch: numbers, tensors of one element, or objects with
                 ``compute()``. They are kept without their graphs.
+
+        Raises:
+            RuntimeError: no batch is being worked on.
         """
         batch = self.current
+        if not self._open:
+            raise RuntimeError("this batch has ended: record() inside run.batches(data); run.logs is the epoch's")
         batch.outputs = outputs
         for name, value in values.items():
             batch.values[name] = value.detach() if getattr(value, "requires_grad", False) else value
@@ -308,7 +331,9 @@ class Run:
 
     def epoch_begin(self, epoch: int) -> None:
         """Epoch ``epoch`` (from 0) begins."""
+        self._end_open_epoch()
         self.epoch, self.batch, self.logs, self.validated = epoch, None, {}, False
+        self._in_epoch = True
         self._call("epoch_begin", epoch, {})
 
     def batch_begin(self, index: int, item: Any) -> None:
@@ -328,8 +353,8 @@ class Run:
 
     def epoch_end(self) -> None:
         """The epoch has ended, and its validation if there was one."""
-        self._end_open_batch()
-        self.batch = None
+        self._end_open()
+        self.batch, self._in_epoch = None, False
         self._call("epoch_end", self.epoch, self.logs)
         self._finished_logs = self.logs
 
@@ -340,23 +365,44 @@ class Run:
 
     def _begin(self, name: str, index: int, item: Any) -> Batch:
         self.batch = batch = Batch(index, item)
-        self._open = True
+        self._open = name
         hook = self._hooks.get(name)
         if hook is not None:
             hook(self, index, {"batch": index, "size": batch.size} if hook.needs_logs else None)
         return batch
 
     def _end(self, name: str) -> None:
-        self._open = False
+        self._open = ""
         hook = self._hooks.get(name)
         if hook is not None:
             batch = self.current
             hook(self, batch.index, batch.logs() if hook.needs_logs else None)
 
+    # A loop that leaves run.batches(), run.test() or run.epochs() with `break` has not asked for the end of it.
+
+    def _end_open_epoch(self) -> None:
+        self._end_open()
+        if self._in_epoch:
+            self.epoch_end()
+
+    def _end_open(self) -> None:
+        self._end_open_batch()
+        if self._averages is not None:
+            self.batch, self.test_logs, self._averages = self._training_batch, self._averages.result(), None
+            self._call("test_end", self.test_logs)
+            self.logs.update({f"val_{name}": value for name, value in self.test_logs.items()})
+            self.validated = True
+
     def _end_open_batch(self) -> None:
-        # A loop that leaves run.batches() with `break` has not asked for the end of its last batch.
-        if self._open:
+        if self._open == "batch_begin":
             self.batch_end()
+        elif self._open == "test_batch_begin":
+            self._end("test_batch_end")
+            batch = self.current
+            assert self._averages is not None
+            self._averages.add(batch.values, batch.size, batch.numbers)
+        elif self._open == "predict_batch_begin":
+            self._end("predict_batch_end")
 
     def _open_hooks(self) -> None:
         self._hooks = {
@@ -389,6 +435,7 @@ class Run:
         failures += self._call_guarded("teardown")
         self._dispatch.report()
         self._begun, self.batch = False, None
+        self._open, self._averages, self._in_epoch = "", None, False
         raised = failures.pop(0) if error is None and failures else None
         for failure in failures:
             logger.error("while the run was ending: %s", failure, exc_info=failure)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pluggy
 
 from cthulhu_core.dispatch import RefusedCallback, new_manager, validate
-from cthulhu_core.registry import PluginError, Record, Row, load, rows
+from cthulhu_core.registry import PluginError, Record, load, rows
+
+if TYPE_CHECKING:
+    from cthulhu_core.run import Run
 
 
 class PluginWarning(UserWarning):
@@ -36,17 +39,35 @@ def active_plugins() -> list[ActivePlugin]:
             plugin = load(row)
             validate(plugin)
         except (PluginError, RefusedCallback) as error:
-            _warn(row, error)
+            _warn(row.record, error)
         else:
             active.append(ActivePlugin(row.record, plugin))
     return active
 
 
-def _warn(row: Row, error: Exception) -> None:
-    if row.record not in _warned:
-        _warned.add(row.record)
+def default_callbacks(plugins: Iterable[ActivePlugin], run: Run) -> list[tuple[Record, object]]:
+    """The callbacks that ``plugins`` add to ``run``, each with who adds it; what cannot be used is warned about."""
+    found: list[tuple[Record, object]] = []
+    for plugin in plugins:
+        try:
+            given = service_manager([plugin]).hook.cthulhu_default_callbacks(run=run)
+            callbacks = [callback for each in given for callback in each]
+            for callback in callbacks:
+                validate(callback)
+        except Exception as error:  # noqa: BLE001 - nobody asked for it by name: the run goes on without it
+            _warn(plugin.record, error)
+        else:
+            found += [(plugin.record, callback) for callback in callbacks]
+    return found
+
+
+def _warn(record: Record, error: Exception) -> None:
+    if record not in _warned:
+        _warned.add(record)
+        # A refusal and a failed import are sentences, anything else needs the name of its class.
+        cause = error if isinstance(error, (PluginError, RefusedCallback)) else f"{type(error).__name__}: {error}"
         warnings.warn(
-            f"the plugin {row.record} is left out: {error}. Switch it off with CTHULHU_DISABLE={row.record.name}",
+            f"the plugin {record} is left out: {cause}. Switch it off with CTHULHU_DISABLE={record.name}",
             PluginWarning,
             stacklevel=2,
         )

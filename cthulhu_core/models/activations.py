@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -26,12 +26,12 @@ def linear(x: Tensor) -> Tensor:
 
 def softmax(x: Tensor) -> Tensor:
     """Softmax over the last dimension."""
-    return keep_logits(functional.softmax(x, dim=-1), x)
+    return keep_logits(functional.softmax(x, dim=-1), x, "softmax")
 
 
 def sigmoid(x: Tensor) -> Tensor:
     """Logistic function of each element."""
-    return keep_logits(torch.sigmoid(x), x)
+    return keep_logits(torch.sigmoid(x), x, "sigmoid")
 
 
 def hard_sigmoid(x: Tensor) -> Tensor:
@@ -39,15 +39,18 @@ def hard_sigmoid(x: Tensor) -> Tensor:
     return torch.clamp(0.2 * x + 0.5, 0.0, 1.0)
 
 
-def keep_logits(probabilities: Tensor, logits: Tensor) -> Tensor:
-    """Leave on ``probabilities`` the ``logits`` that they were computed from."""
-    probabilities._cthulhu_logits = logits  # type: ignore[attr-defined]
+Probabilities = Literal["softmax", "sigmoid"]
+
+
+def keep_logits(probabilities: Tensor, logits: Tensor, kind: Probabilities) -> Tensor:
+    """Leave on ``probabilities`` the ``logits`` that they are the softmax or the sigmoid of."""
+    setattr(probabilities, f"_cthulhu_{kind}_of", logits)
     return probabilities
 
 
-def logits_of(output: Any) -> Tensor | None:
-    """The logits that ``output`` was computed from, if its activation left them."""
-    return getattr(output, "_cthulhu_logits", None)
+def logits_of(output: Any, kind: Probabilities) -> Tensor | None:
+    """The logits that ``output`` is the softmax or the sigmoid of, if its activation left them."""
+    return getattr(output, f"_cthulhu_{kind}_of", None)
 
 
 ACTIVATIONS: dict[str, Activation] = {

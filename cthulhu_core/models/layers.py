@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cthulhu_core.models.activations import Activation, activation, linear
 from cthulhu_core.models.initializers import Initializer, initializer
@@ -57,7 +58,8 @@ class Daoloth(nn.LazyLinear):
         super().__init__(int(units), bias=use_bias)
         self.units = int(units)
         self.name = name
-        self.activation_given = activation
+        # Not as an attribute, which would make a module of it, once more.
+        self.__dict__["activation_given"] = activation
         self.kernel_initializer_given = kernel_initializer
         self.bias_initializer_given = bias_initializer
         self._activation = _activation(activation)
@@ -86,13 +88,17 @@ class Daoloth(nn.LazyLinear):
 
     def get_weights(self) -> list[np.ndarray]:
         """The kernel of shape (in, units), and the bias of shape (units,) if there is one."""
-        weights = [self.weight.detach().t().cpu().numpy().copy()]
-        return weights if self.bias is None else [*weights, self.bias.detach().cpu().numpy().copy()]
+        kernel, *bias = [weight.detach().cpu().numpy().copy() for weight in self._weights()]
+        return [np.ascontiguousarray(kernel.T), *bias]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take weights of the shapes that :meth:`get_weights` gives."""
         kernel, *bias = [torch.as_tensor(np.asarray(weight)) for weight in weights]
-        _copy([self.weight, *([] if self.bias is None else [self.bias])], [kernel.t(), *bias])
+        _copy(self._weights(), [kernel.t(), *bias])
+
+    def _weights(self) -> list[Tensor]:
+        bias = self._parameters["bias"]
+        return [self.weight] if bias is None else [self.weight, bias]
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, activation={_name(self._activation)}"
@@ -116,7 +122,8 @@ class Azatoth(nn.Module):
     def __init__(self, activation: str | Activation, name: str | None = None) -> None:
         super().__init__()
         self.name = name
-        self.activation_given = activation
+        # Not as an attribute, which would make a module of it, once more.
+        self.__dict__["activation_given"] = activation
         self._activation = _activation(activation)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -200,10 +207,10 @@ def _input_shape(input_dim: int | None, input_shape: Sequence[int] | None) -> tu
 
 
 def _activation(given: str | Activation | None) -> Activation:
-    # Softmax as a module is the same as by name, and by name it keeps its logits for the loss.
+    # PyTorch's are the same as by name, and by name they keep their logits for the loss.
     if isinstance(given, nn.Softmax) and given.dim == -1:
         given = "softmax"
-    elif isinstance(given, nn.Sigmoid):
+    elif isinstance(given, nn.Sigmoid) or given in (torch.sigmoid, functional.sigmoid):
         given = "sigmoid"
     return activation(given)
 

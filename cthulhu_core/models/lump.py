@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ class Lump(nn.Module):
 
     def get_weights(self) -> list[np.ndarray]:
         """All weights as arrays; kernels of Daoloth are of shape (in, units), as in Keras."""
-        return [weight for layer in self._weighted() for weight in _weights_of(layer)]
+        return [weight for part in _parts(self) for weight in _weights_of(part)]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take weights of the number and shapes that :meth:`get_weights` gives.
@@ -100,14 +100,10 @@ class Lump(nn.Module):
         if given != expected:
             raise ValueError(f"weights of shapes {given} do not fit this model: expected {expected}")
         remaining = list(weights)
-        for layer in self._weighted():
-            count = len(_weights_of(layer))
-            _set_weights_of(layer, remaining[:count])
+        for part in _parts(self):
+            count = len(_weights_of(part))
+            _set_weights_of(part, remaining[:count])
             del remaining[:count]
-
-    def _weighted(self) -> list[nn.Module]:
-        """Modules whose weights, taken together in this order, are all there are."""
-        return [self]
 
     # --- what it is trained for -------------------------------------------------------------------------------------
 
@@ -141,8 +137,9 @@ class Lump(nn.Module):
         self._make_ready()
 
     def _make_ready(self) -> None:
-        """Make the optimizer, unless a layer still waits for data to learn its size."""
-        if self._make_optimizer is not None and not any(is_lazy(weight) for weight in self.parameters()):
+        """Make the optimizer, unless a layer still waits for data to learn its size, or there is nothing to train."""
+        weights = list(self.parameters())
+        if self._make_optimizer is not None and weights and not any(is_lazy(weight) for weight in weights):
             self._optimizer = self._make_optimizer(self.parameters())
 
     @property
@@ -150,13 +147,21 @@ class Lump(nn.Module):
         """The optimizer.
 
         Raises:
-            RuntimeError: ``conjure`` was not called, or a layer waits for data to learn its size.
+            RuntimeError: ``conjure`` was not called, a layer waits for data to learn its size, or there are no
+                parameters.
         """
         if self._optimizer is None:
-            if self._make_optimizer is None:
-                raise RuntimeError("the model has no optimizer yet: call model.conjure(optimizer=..., loss=...)")
-            raise RuntimeError("the model has no optimizer yet: the sizes of its layers are learned from the first data")
+            self._make_ready()
+        if self._optimizer is None:
+            raise RuntimeError(self._why_no_optimizer())
         return self._optimizer
+
+    def _why_no_optimizer(self) -> str:
+        if self._make_optimizer is None:
+            return "the model has no optimizer yet: call model.conjure(optimizer=..., loss=...)"
+        if not any(True for _ in self.parameters()):
+            return "the model has no parameters: there is nothing to train"
+        return "the model has no optimizer yet: the sizes of its layers are learned from the first data"
 
     @optimizer.setter
     def optimizer(self, optimizer: torch.optim.Optimizer) -> None:
@@ -303,7 +308,7 @@ class Lump(nn.Module):
         run = self._run_of(data, verbose, callbacks, objective)
         with run.opened():
             loop.test(run, objective, data)
-        return _as_returned(run.test_logs)
+        return _as_returned(run.test_logs, objective.names)
 
     def predict(
         self,
@@ -340,7 +345,7 @@ class Lump(nn.Module):
         run = Run(self, self.optimizer)
         for inputs, targets, weights in run.batches(data):
             loop.step(run, self, objective, self.optimizer, inputs, targets, weights)
-        return _as_returned(read(run.current.values))
+        return _as_returned(read(run.current.values), objective.names)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> Any:
         """Loss and metrics on one batch, without callbacks; returns as :meth:`evaluate`."""
@@ -453,13 +458,15 @@ def _length(x: Any) -> int:
 # --- results --------------------------------------------------------------------------------------------------------
 
 
-def _as_returned(values: Mapping[str, Any]) -> Any:
+def _as_returned(values: Mapping[str, Any], names: Sequence[str]) -> Any:
     """As Keras returns them: the loss alone, or a list with the metrics after it."""
-    return list(values.values()) if len(values) > 1 else values["loss"]
+    if not values:
+        raise ValueError("the data gave no batch: expected at least one")
+    return [values[name] for name in names] if len(names) > 1 else values["loss"]
 
 
 def _as_numpy(output: Tensor) -> np.ndarray:
-    output = output.cpu()
+    output = output.detach().cpu()
     # NumPy has no bfloat16.
     return (output.float() if output.dtype == torch.bfloat16 else output).numpy()
 
@@ -475,22 +482,25 @@ def _concatenated(batches: list[Any]) -> Any:
 # --- weights --------------------------------------------------------------------------------------------------------
 
 
-def _state_of(layer: nn.Module) -> list[Tensor]:
-    return [value for value in layer.state_dict().values() if isinstance(value, Tensor)]
+def _parts(module: nn.Module) -> Iterator[nn.Module | Tensor]:
+    """What holds the weights of ``module``, in the order of its ``state_dict``.
 
-
-def _weights_of(layer: nn.Module) -> list[np.ndarray]:
-    """A layer's weights in Keras' layout if it has one of its own, else its parameters and buffers."""
-    if hasattr(layer, "get_weights") and not isinstance(layer, Lump):
-        weights: list[np.ndarray] = layer.get_weights()
-        return weights
-    return [_as_numpy(value.detach()).copy() for value in _state_of(layer)]
-
-
-def _set_weights_of(layer: nn.Module, weights: Sequence[Any]) -> None:
-    if hasattr(layer, "set_weights") and not isinstance(layer, Lump):
-        layer.set_weights(weights)
+    That is layers that have a layout of their own, and the parameters and buffers of all others.
+    """
+    if hasattr(module, "get_weights") and not isinstance(module, Lump):
+        yield module
         return
-    with torch.no_grad():
-        for value, weight in zip(_state_of(layer), weights, strict=True):
-            value.copy_(torch.as_tensor(np.asarray(weight)))
+    yield from (value for name, value in module.state_dict().items() if "." not in name and isinstance(value, Tensor))
+    for child in module.children():
+        yield from _parts(child)
+
+
+def _weights_of(part: Any) -> list[np.ndarray]:
+    return [_as_numpy(part).copy()] if isinstance(part, Tensor) else part.get_weights()
+
+
+def _set_weights_of(part: Any, weights: Sequence[Any]) -> None:
+    if isinstance(part, Tensor):
+        part.copy_(torch.as_tensor(np.asarray(weights[0])))
+    else:
+        part.set_weights(weights)

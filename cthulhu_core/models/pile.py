@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from cthulhu_core.models.activations import keep_logits
+from cthulhu_core.models.activations import Probabilities, keep_logits
 from cthulhu_core.models.layers import TheHydra
 from cthulhu_core.models.lump import Lump
 from cthulhu_core.training.loop import evaluating
@@ -44,17 +44,24 @@ class Pile(Lump):
             self.add(layer)
 
     def add(self, layer: nn.Module) -> None:
-        """Put a layer on top."""
+        """Put a layer on top; errors as in the class, and the layer's own if it does not fit the ones below."""
         if not isinstance(layer, nn.Module):
             hint = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
             raise TypeError(f"a layer is a torch.nn.Module: got {layer!r}{hint}")
         name = getattr(layer, "name", None) or self._numbered(type(layer).__name__.lower())
-        if name in self._names or hasattr(self, name) or "." in name:
-            raise ValueError(f"a layer cannot be named {name!r}: names must differ, and have no dot")
+        if name in {*self._modules, *vars(self), *dir(type(self))} or "." in name:
+            raise ValueError(
+                f"a layer cannot be named {name!r}: names must differ from each other and from what a Pile has, "
+                "and have no dot"
+            )
         self.add_module(name, layer)
         self._names.append(name)
         self._optimizer = None  # of the layers before
-        self._build()
+        try:
+            self._build()
+        except Exception:
+            self.pop()
+            raise
 
     def pop(self) -> None:
         """Take the top layer off.
@@ -78,9 +85,6 @@ class Pile(Lump):
         """The layers, from the bottom up."""
         return [self._modules[name] for name in self._names]  # type: ignore[misc]
 
-    def _weighted(self) -> list[nn.Module]:
-        return self.layers
-
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """The inputs through all layers."""
         if not self._names:
@@ -89,8 +93,8 @@ class Pile(Lump):
         x = layers[0](*inputs, **named)
         for layer in layers[1:]:
             below, x = x, layer(x)
-        if isinstance(layers[-1], (nn.Softmax, nn.Sigmoid)) and len(layers) > 1 and _over_last(layers[-1], x):
-            keep_logits(x, below)
+        if len(layers) > 1 and (kind := _probabilities(layers[-1], x)):
+            keep_logits(x, below, kind)
         return x
 
     def _build(self) -> None:
@@ -104,10 +108,13 @@ class Pile(Lump):
         """An input of the right shape, if the lowest layer says which."""
         lowest = self.layers[0]
         if isinstance(lowest, TheHydra):
-            return torch.zeros(1, lowest.input_length or 1, dtype=torch.long, device=lowest.weight.device)
+            return lowest.weight.new_zeros(1, lowest.input_length or 1, dtype=torch.long)
         shape = getattr(lowest, "input_shape", None)
-        return None if shape is None else torch.zeros(1, *shape, device=next(lowest.parameters()).device)
+        return None if shape is None else next(lowest.parameters()).new_zeros(1, *shape)
 
 
-def _over_last(layer: nn.Module, x: Tensor) -> bool:
-    return not isinstance(layer, nn.Softmax) or layer.dim in (-1, x.ndim - 1)
+def _probabilities(layer: nn.Module, x: Tensor) -> Probabilities | None:
+    """Whether ``layer`` made ``x`` probabilities of classes in the last dimension, or of each element."""
+    if isinstance(layer, nn.Softmax):
+        return "softmax" if layer.dim in (-1, x.ndim - 1) else None
+    return "sigmoid" if isinstance(layer, nn.Sigmoid) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ class Loss:
 
     Args:
         name: what it is called in messages.
-        function: from (output, target) to the loss of a batch, a tensor of one element.
+        function: from (output, target) to the loss of a batch; where it gives several numbers, their mean is taken.
         per_sample: from (output, target) to a tensor of shape (N,); None if the function has no such form.
     """
 
@@ -51,7 +52,8 @@ class Loss:
             ValueError: weights are given and the function gives one number for the whole batch.
         """
         if weights is None:
-            return self.function(output, target)
+            value = self.function(output, target)
+            return value.mean() if value.ndim else value
         if self.per_sample is None:
             raise ValueError(
                 f"the loss {self.name} gives one number for a whole batch, which class_weight and sample_weight "
@@ -86,16 +88,12 @@ def loss(given: Any) -> Loss:
         name = type(given).__name__
         if getattr(given, "reduction", None) in ("mean", "sum", "none"):
             per_sample = copy.copy(given)
-            per_sample.reduction = "none"  # type: ignore[attr-defined]
+            setattr(per_sample, "reduction", "none")  # noqa: B010 - of this copy only, which no type knows
     else:
         name = getattr(given, "__name__", type(given).__name__)
-        if getattr(functional, name, None) is given and name != "nll_loss":
-            per_sample = _without_reduction(given)
+        if given is getattr(functional, name, None):
+            per_sample = partial(given, reduction="none")
     return Loss(name, given, per_sample, given)
-
-
-def _without_reduction(function: Callable[..., Tensor]) -> Callable[[Any, Any], Tensor]:
-    return lambda output, target: function(output, target, reduction="none")
 
 
 # --- by name ----------------------------------------------------------------------------------------------------------
@@ -113,10 +111,12 @@ def match(output: Tensor, target: Tensor) -> Tensor:
     """``target`` in the shape and dtype of ``output``: (N,) for (N, 1), integers for floats.
 
     Raises:
-        ValueError: the two differ in their number of elements.
+        ValueError: their shapes differ in more than dimensions of size 1, or one of them is not a single tensor.
     """
+    if not (isinstance(target, Tensor) and isinstance(output, Tensor)):
+        raise _not_single(output, target)
     if target.shape != output.shape:
-        if target.numel() != output.numel():
+        if [size for size in target.shape if size != 1] != [size for size in output.shape if size != 1]:
             classes = target.numel() == math.prod(output.shape[:-1])
             raise ValueError(
                 f"targets have shape {tuple(target.shape)}, the model gives {tuple(output.shape)}: they must agree"
@@ -130,8 +130,10 @@ def class_numbers(output: Tensor, target: Tensor) -> Tensor:
     """Class numbers of shape (N, ...) as int64, from (N, ...) or (N, ..., 1), for an output of (N, ..., C).
 
     Raises:
-        ValueError: there is not one number for each prediction.
+        ValueError: there is not one number for each prediction, or one of the two is not a single tensor.
     """
+    if not (isinstance(target, Tensor) and isinstance(output, Tensor)):
+        raise _not_single(output, target)
     shape = output.shape[:-1]
     if target.shape == shape and target.dtype == torch.int64:
         return target
@@ -141,6 +143,17 @@ def class_numbers(output: Tensor, target: Tensor) -> Tensor:
             f"number for each of {tuple(shape)}; for one-hot targets use loss='categorical_crossentropy'"
         )
     return target.reshape(shape).long()
+
+
+def _not_single(output: Any, target: Any) -> ValueError:
+    if target is None:
+        return ValueError("there are no targets to compare the model's outputs with: pass y, or data that has targets")
+    which, value = ("the model gives", output) if not isinstance(output, Tensor) else ("the targets are", target)
+    number = f" of {len(value)}" if isinstance(value, (tuple, list, dict)) else ""
+    return ValueError(
+        f"{which} a {type(value).__name__}{number}, where the loss compares one tensor with one: "
+        "for several outputs, pass conjure() a list or dict of losses"
+    )
 
 
 def _named(name: str, function: Reducible, prepare: Callable[[Tensor, Tensor], Tensor] = match) -> Loss:
@@ -174,7 +187,7 @@ def _classes_second(x: Tensor) -> Tensor:
 
 
 def _categorical_crossentropy(output: Tensor, target: Tensor, reduction: str) -> Tensor:
-    logits = logits_of(output)
+    logits = logits_of(output, "softmax")
     if logits is not None:
         return functional.cross_entropy(_classes_second(logits), _classes_second(target), reduction=reduction)
     losses = -(target * _log_probabilities(output)).sum(-1)
@@ -182,14 +195,14 @@ def _categorical_crossentropy(output: Tensor, target: Tensor, reduction: str) ->
 
 
 def _sparse_categorical_crossentropy(output: Tensor, classes: Tensor, reduction: str) -> Tensor:
-    logits = logits_of(output)
+    logits = logits_of(output, "softmax")
     if logits is not None:
         return functional.cross_entropy(_classes_second(logits), classes, reduction=reduction)
     return functional.nll_loss(_classes_second(_log_probabilities(output)), classes, reduction=reduction)
 
 
 def _binary_crossentropy(output: Tensor, target: Tensor, reduction: str) -> Tensor:
-    logits = logits_of(output)
+    logits = logits_of(output, "sigmoid")
     if logits is not None:
         return functional.binary_cross_entropy_with_logits(logits, target, reduction=reduction)
     return functional.binary_cross_entropy(output.clamp(_CLIP, 1 - _CLIP), target, reduction=reduction)

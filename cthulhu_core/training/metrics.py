@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from cthulhu_core.names import look_up
 from cthulhu_core.training.losses import LOSSES, Loss, class_numbers, match
@@ -82,7 +83,8 @@ def _direction(metric: Any) -> Literal["max", "min"] | None:
 def _by_name(name: str, loss: Loss) -> Metric:
     if name in ("acc", "accuracy"):
         return Metric("acc", lambda output, target: accuracy(output, target, loss))
-    return Metric(name, look_up("metric", name, METRICS))
+    function = look_up("metric", name, {"acc": accuracy, "accuracy": accuracy, **METRICS})
+    return Metric(name, function, direction="max" if function is cosine else None)
 
 
 # --- by name ----------------------------------------------------------------------------------------------------------
@@ -92,9 +94,12 @@ _ON_LOGITS = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
 
 def accuracy(output: Tensor, target: Tensor, loss: Loss) -> Tensor:
     """Share of right predictions: binary, of class numbers, or of one-hot classes, as loss and shapes say."""
-    if output.ndim > 2 and loss.name not in LOSSES and target.ndim == output.ndim - 1:
+    if output.ndim > 2 and loss.name not in LOSSES and (
+        target.ndim == output.ndim - 1 or loss.name in ("CrossEntropyLoss", "cross_entropy")
+    ):
         # PyTorch's losses have the classes second, Keras' have them last.
-        return (output.argmax(1) == target).float().mean()
+        classes = target if target.ndim < output.ndim else target.argmax(1)
+        return (output.argmax(1) == classes).float().mean()
     several = output.ndim > 1 and output.shape[-1] > 1
     if several and target.numel() * output.shape[-1] == output.numel():
         return sparse_categorical_accuracy(output, target)
@@ -129,6 +134,11 @@ def sparse_top_k_categorical_accuracy(output: Tensor, target: Tensor, k: int = 5
     return (largest == class_numbers(output, target).unsqueeze(-1)).any(-1).float().mean()
 
 
+def cosine(output: Tensor, target: Tensor) -> Tensor:
+    """Cosine of the angle between output and target: as a metric without the sign that it has as a loss."""
+    return functional.cosine_similarity(output, match(output, target), dim=-1).mean()
+
+
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "binary_accuracy": binary_accuracy,
     "categorical_accuracy": categorical_accuracy,
@@ -136,6 +146,7 @@ METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "top_k_categorical_accuracy": top_k_categorical_accuracy,
     "sparse_top_k_categorical_accuracy": sparse_top_k_categorical_accuracy,
     **LOSSES,
+    **dict.fromkeys(("cosine", "cosine_proximity", "cosine_similarity"), cosine),
 }
 
 

@@ -116,7 +116,7 @@ def test_validation_freq_leaves_na_between(log, validation_freq, rows_with_valid
     history = model.summon(
         x, y, epochs=4, verbose=0, validation_data=(x, y), validation_freq=validation_freq, callbacks=CSVLogger(log)
     )
-    table = pandas.read_csv(log)
+    table = pandas.read_csv(log, float_precision="round_trip")
     assert list(table.columns) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
     assert table.index[table["val_loss"].notna()].tolist() == rows_with_validation
     assert table["val_loss"].dropna().tolist() == history.history["val_loss"]

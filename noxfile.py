@@ -1,0 +1,161 @@
+"""The sessions that check this repository. ``nox`` runs all of them, ``nox --list`` says what they are.
+
+What is tested is what users get: the wheels, each built once, in environments of their own, with nothing of the
+source tree on the path.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.metadata import distributions
+from pathlib import Path
+
+import nox
+from nox.project import dependency_groups, load_toml
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+DIST = ROOT / ".nox" / "dist"
+CONSTRAINTS = ROOT / "constraints.txt"
+CORE = "cthulhu-core"
+FOLDERS = {load_toml(file)["project"]["name"]: file.parent for file in sorted(ROOT.glob("plugins/*/pyproject.toml"))}
+PLUGINS = list(FOLDERS)
+FOLDERS[CORE] = ROOT
+
+if "PIP_FIND_LINKS" in os.environ:  # so that pip and uv find the same wheels
+    os.environ.setdefault("UV_FIND_LINKS", ",".join(os.environ["PIP_FIND_LINKS"].split()))
+
+
+def install(session: nox.Session, *requirements: str | Path, constraints: Path = CONSTRAINTS) -> None:
+    """Install packages, pinned."""
+    session.install("--constraint", str(constraints), *map(str, requirements))
+
+
+def group(name: str, package: str = CORE) -> list[str]:
+    """A dependency group of a package."""
+    return list(dependency_groups(load_toml(FOLDERS[package] / "pyproject.toml"), name))
+
+
+def wheel(package: str) -> Path:
+    """The wheel that the session ``build`` has made."""
+    (path,) = DIST.glob(f"{package.replace('-', '_')}-*.whl")
+    return path
+
+
+def test(session: nox.Session, *arguments: str | Path) -> None:
+    """Run pytest with the settings of the root, in a folder from which nothing of the checkout can be imported."""
+    session.chdir(session.create_tmp())
+    session.run("pytest", "-c", str(ROOT / "pyproject.toml"), *map(str, arguments), *session.posargs)
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Build each package: its source distribution, and from that its wheel."""
+    install(session, *group("build"))
+    shutil.rmtree(DIST, ignore_errors=True)
+    for folder in FOLDERS.values():
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST), str(folder), silent=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and format."""
+    install(session, *group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(requires=["build"])
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    install(session, wheel(CORE), *group("types"))
+    sources = [str(FOLDERS[plugin] / "src") for plugin in PLUGINS]
+    session.run("mypy", "cthulhu_core", "cthulhu", "noxfile.py", *sources)
+
+
+@nox.session(requires=["build"])
+@nox.parametrize("package", [CORE, *PLUGINS], ids=[CORE, *PLUGINS])
+def wheels(session: nox.Session, package: str) -> None:
+    """A package as users get it: what is in its wheel, and whether it installs and imports alone."""
+    project = load_toml(FOLDERS[package] / "pyproject.toml")["project"]
+    declared = {
+        (group, *point) for group, points in project.get("entry-points", {}).items() for point in points.items()
+    }
+    (found,) = distributions(path=[str(wheel(package))])
+    offered = {
+        (point.group, point.name, point.value) for point in found.entry_points if point.group.startswith("cthulhu")
+    }
+    files = found.files or []
+    modules = sorted({file.parts[0] for file in files if not file.parts[0].endswith(".dist-info")})
+    problems = {
+        "has no licence": not any(file.match("*.dist-info/licenses/LICENSE") for file in files),
+        "has no py.typed": not {f"{module}/py.typed" for module in modules} <= set(map(str, files)),
+        "has tests in it": any("tests" in file.parts or file.name.startswith("test_") for file in files),
+        f"offers {offered}, not {declared}": offered != declared,
+        "offers nothing": package in PLUGINS and not offered,
+    }
+    if wrong := [problem for problem, there in problems.items() if there]:
+        session.error(f"{wheel(package).name} {', '.join(wrong)}")
+    install(session, *dict.fromkeys([wheel(CORE), wheel(package)]))
+    values = [value.replace(":", " import ") for _, _, value in sorted(declared)]
+    session.chdir(session.create_tmp())
+    for statement in [*(f"import {module}" for module in modules), *(f"from {value}" for value in values)]:
+        session.run("python", "-c", statement)
+
+
+@nox.session(requires=["build"])
+def demo(session: nox.Session) -> None:
+    """Train a model on real data with every package, each found through its entry point."""
+    install(session, *map(wheel, FOLDERS), *group("demo"))
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session(requires=["build"], default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the overhead of the loop and of a hook."""
+    install(session, wheel(CORE))
+    session.run("python", "benchmarks/overhead.py", *session.posargs)
+
+
+@nox.session(requires=["build"])
+@nox.parametrize("name", PLUGINS, ids=PLUGINS)
+def plugin(session: nox.Session, name: str) -> None:
+    """The tests of a plugin, beside the core alone."""
+    install(session, wheel(CORE), wheel(name), *group("test", name))
+    test(session, FOLDERS[name] / "tests")
+
+
+@nox.session(requires=["build"])
+def lowest(session: nox.Session) -> None:
+    """The tests of everything with the lowest versions that the packages declare, torch excepted."""
+    if session.venv_backend != "uv":
+        session.skip("only uv can choose the lowest versions: pip install uv")
+    declared = [f"--requirement={folder / 'pyproject.toml'}" for folder in FOLDERS.values()]
+    links = {"UV_FIND_LINKS": ",".join(filter(None, [str(DIST), os.environ.get("UV_FIND_LINKS")]))}
+    pins = CONSTRAINTS.read_text().splitlines()
+    torch = next(pin for pin in pins if pin.startswith("torch=="))
+    session.install("--resolution=lowest-direct", "--only-binary=:all:", torch, *declared, env=links)
+    lowest = str(session.run("uv", "pip", "freeze", "--quiet", silent=True, external=True)).splitlines()
+    chosen = {pin.partition("==")[0] for pin in [*lowest, *group("lowest")]}
+    constraints = Path(session.create_tmp(), "constraints.txt")
+    constraints.write_text("\n".join([*lowest, *(pin for pin in pins if pin.partition("==")[0] not in chosen)]))
+    install(session, *map(wheel, FOLDERS), *group("lowest"), *group("test"), constraints=constraints)
+    test(session, "-m", "not slow", ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS))
+
+
+@nox.session(requires=["build"])
+def together(session: nox.Session) -> None:
+    """All packages at once: the tests of the core again, and those that need several packages."""
+    install(session, *map(wheel, FOLDERS), *group("test"))
+    test(session, "-m", "not slow", ROOT / "tests")
+
+
+@nox.session(requires=["build"])
+def tests(session: nox.Session) -> None:
+    """The tests of the core, alone."""
+    install(session, wheel(CORE), *group("test"))
+    test(session, ROOT / "tests", f"--ignore={ROOT / 'tests' / 'together'}")
