@@ -30,6 +30,10 @@ class BaseLogger(Callback):
         self.stateful_metrics = frozenset(stateful_metrics or ())
         self._averages = Averages(self.stateful_metrics)
 
+    def averages(self) -> Logs:
+        """The averages over the epoch so far; reads them from the device."""
+        return self._averages.result()
+
     @hookimpl
     def cthulhu_epoch_begin(self) -> None:
         self._averages.reset()

@@ -74,6 +74,23 @@ class Batch:
         """All values but the loss, as they were recorded."""
         return {name: value for name, value in self.values.items() if name != "loss"}
 
+    def number(self, name: str) -> Any:
+        """One value as a Python number: waits for the device unless the numbers are there already.
+
+        Raises:
+            KeyError: nothing was recorded under ``name``; the message lists the names that were.
+
+        Example:
+            >>> batch = Batch(0, None)
+            >>> batch.values["loss"] = 0.5
+            >>> batch.number("loss")
+            0.5
+        """
+        if name not in self.values:
+            recorded = ", ".join(self.values) or "no values"
+            raise KeyError(f"no {name!r} was recorded in this batch; recorded are {recorded}")
+        return read({name: self.values[name]})[name] if self.numbers is None else self.numbers[name]
+
     def logs(self) -> Logs:
         """``batch``, ``size`` and the values as Python numbers: waits for the device the first time."""
         if self.numbers is None:
@@ -160,6 +177,9 @@ class Run:
         self._finished_logs: Logs = {}
         self.test_logs: Logs = {}
         """The averages of the last validation."""
+        self.given: list[Any] = [] if callbacks is None else flatten(callbacks)
+        """What was passed as ``callbacks``, as one list."""
+        self._base_logger = BaseLogger(stateful_metrics)
         self._hooks: dict[str, HookCall] = {}
         self._begun = False
         # What has begun and not ended: the batch, the test or prediction, the epoch.
@@ -167,16 +187,15 @@ class Run:
         self._averages: Averages | None = None
         self._training_batch: Batch | None = None
         self._predicting = self._in_epoch = False
-        self._dispatch = Dispatch(self._participants(callbacks), self)
+        self._dispatch = Dispatch(self._participants(), self)
 
-    def _participants(self, callbacks: Any) -> list[Participant]:
+    def _participants(self) -> list[Participant]:
         plugins = active_plugins()
-        given = [] if callbacks is None else flatten(callbacks)
         return [
-            Participant(BaseLogger(self.stateful_metrics), "in every run, first"),
+            Participant(self._base_logger, "in every run, first"),
             *(Participant(plugin.plugin, f"installed: {plugin.record}") for plugin in plugins),
             *(Participant(callback, f"added by {record}") for record, callback in default_callbacks(plugins, self)),
-            *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(given)),
+            *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(self.given)),
             Participant(self.history, "in every run, last"),
         ]
 
@@ -203,6 +222,13 @@ class Run:
     def is_main(self) -> bool:
         """Whether this is the main process of distributed training, or the only one: who prints, prints there."""
         return rank() == 0
+
+    def averages(self) -> Logs:
+        """The averages so far, as Python numbers: of the epoch, or of the validation while there is one.
+
+        Waits for the device, and computes the metrics that keep their own state: ask for them now and then.
+        """
+        return self._base_logger.averages() if self._averages is None else self._averages.result()
 
     def stop(self) -> None:
         """Ask for the end of training: after this batch, and after the end of this epoch."""
@@ -429,6 +455,7 @@ class Run:
 
     def _finish(self, error: BaseException | None) -> None:
         """End the books of everybody, whatever happened; raise what they raise if nothing is being raised."""
+        self._open, self._averages, self._predicting, self._in_epoch = "", None, False, False
         failures = []
         if error is not None:
             failures += self._call_guarded("exception", error)
@@ -439,7 +466,6 @@ class Run:
         failures += self._call_guarded("teardown")
         self._dispatch.report()
         self._begun, self.batch = False, None
-        self._open, self._averages, self._predicting, self._in_epoch = "", None, False, False
         raised = failures.pop(0) if error is None and failures else None
         for failure in failures:
             logger.error("while the run was ending: %s", failure, exc_info=failure)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pluggy
 
 from cthulhu_core.dispatch import RefusedCallback, new_manager, validate
-from cthulhu_core.registry import PluginError, Record, load, rows
+from cthulhu_core.registry import OFFICIAL, PluginError, Record, callback_names, load, rows
 
 if TYPE_CHECKING:
     from cthulhu_core.run import Run
@@ -27,6 +27,9 @@ class ActivePlugin(NamedTuple):
 
 
 _warned: set[Record] = set()
+
+_said: set[str] = set()
+"""What has been printed in this process and is not to be printed again."""
 
 
 def active_plugins() -> list[ActivePlugin]:
@@ -58,7 +61,19 @@ def default_callbacks(plugins: Iterable[ActivePlugin], run: Run) -> list[tuple[R
             _warn(plugin.record, error)
         else:
             found += [(plugin.record, callback) for callback in callbacks]
+    if run.params["verbose"] and not found and run.is_main:
+        _say_what_shows_progress()
     return found
+
+
+def _say_what_shows_progress() -> None:
+    """Print, once a process, what to install for the progress that ``verbose`` asks for, if it is not installed."""
+    if "ProgbarLogger" in callback_names():
+        return
+    line = f"verbose asks for progress, and nothing installed shows it: pip install {OFFICIAL['ProgbarLogger']}"
+    if line not in _said:
+        _said.add(line)
+        print(line)  # noqa: T201 - where the progress would be
 
 
 def _warn(record: Record, error: Exception) -> None:
