@@ -1,0 +1,5 @@
+"""LuKthuCallback: a callback made of functions."""
+
+from cthulhu_lukthu.functions import LuKthuCallback
+
+__all__ = ["LuKthuCallback"]
