@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from foreign import install
 
 from cthulhu_core import Callback, Run, services
+from foreign import install
 
 LINE = "verbose asks for progress, and nothing installed shows it: pip install cthulhu-progbar\n"
 

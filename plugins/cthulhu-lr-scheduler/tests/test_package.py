@@ -25,7 +25,11 @@ def run_example() -> dict[str, object]:
 
 def test_entry_point_offers_the_documented_name():
     assert LearningRateScheduler is cthulhu_lr_scheduler.LearningRateScheduler
-    found = [(row.record.distribution, row.record.value, row.state) for row in rows() if row.record.name == "LearningRateScheduler"]
+    found = [
+        (row.record.distribution, row.record.value, row.state)
+        for row in rows()
+        if row.record.name == "LearningRateScheduler"
+    ]
     assert found == [("cthulhu-lr-scheduler", "cthulhu_lr_scheduler:LearningRateScheduler", "offered")]
 
 

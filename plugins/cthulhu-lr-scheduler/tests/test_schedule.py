@@ -7,7 +7,6 @@ import inspect
 import math
 import re
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ def test_the_three_examples_in_one_training(model, process, tmp_path, monkeypatc
     # fmt: off
     # Print the batch number at the beginning of every batch.
     batch_print_callback = LuKthuCallback(
-        on_batch_begin=lambda batch,logs: print(batch))
+        on_batch_begin=lambda batch,logs: print(batch))  # noqa: T201
 
     # Stream the epoch loss to a file in JSON format.
     json_log = open('loss_log.json', mode='wt', buffering=1)  # noqa: PTH123, SIM115, UP015

@@ -104,10 +104,16 @@ def test_a_builtin_that_does_not_say_what_it_takes_is_taken():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"on_epoch_ends": print}, "LuKthuCallback(on_epoch_ends=...): there is no such method: did you mean on_epoch_end?"),
+        (
+            {"on_epoch_ends": print},
+            "LuKthuCallback(on_epoch_ends=...): there is no such method: did you mean on_epoch_end?",
+        ),
         ({"on_train_batch_end": print}, "there is no such method: did you mean on_batch_end?"),
         ({"on_batch_ends": None}, "did you mean on_batch_end?"),
-        ({"verbose": 1}, "LuKthuCallback(verbose=...): there is no such method: there are on_train_begin, on_train_end, "),
+        (
+            {"verbose": 1},
+            "LuKthuCallback(verbose=...): there is no such method: there are on_train_begin, on_train_end, ",
+        ),
         ({"on_epoch_end": 3}, "LuKthuCallback(on_epoch_end=3): expected a function; it is called with epoch, logs"),
         (
             {"on_epoch_end": lambda epoch: None},
@@ -117,7 +123,10 @@ def test_a_builtin_that_does_not_say_what_it_takes_is_taken():
             {"on_train_end": lambda epoch, logs: None},
             "the function takes (epoch, logs), it is called with logs: missing a required argument: 'logs'",
         ),
-        ({"on_batch_end": lambda batch, *, logs: None}, "the function takes (batch, *, logs), it is called with batch, logs"),
+        (
+            {"on_batch_end": lambda batch, *, logs: None},
+            "the function takes (batch, *, logs), it is called with batch, logs",
+        ),
         ({"on_teardown": lambda logs: None}, "the function takes (logs), it is called with no argument"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -130,7 +139,9 @@ def test_what_would_fail_or_never_be_called_is_refused_at_once(given, message):
 def test_an_error_in_a_function_ends_training_and_says_where():
     with pytest.raises(ZeroDivisionError) as caught:
         train(LuKthuCallback(on_batch_end=lambda batch, logs: 1 / batch))
-    assert caught.value.__notes__ == ["in LuKthuCallback (cthulhu-lukthu 0.1.0), hook cthulhu_batch_end, epoch 0, batch 0"]
+    assert caught.value.__notes__ == [
+        "in LuKthuCallback (cthulhu-lukthu 0.1.0), hook cthulhu_batch_end, epoch 0, batch 0"
+    ]
 
 
 def test_one_object_in_two_runs():

@@ -24,7 +24,9 @@ def run_example() -> dict[str, object]:
 
 def test_entry_point_offers_the_documented_name():
     assert LuKthuCallback is cthulhu_lukthu.LuKthuCallback
-    found = [(row.record.distribution, row.record.value, row.state) for row in rows() if row.record.name == "LuKthuCallback"]
+    found = [
+        (row.record.distribution, row.record.value, row.state) for row in rows() if row.record.name == "LuKthuCallback"
+    ]
     assert found == [("cthulhu-lukthu", "cthulhu_lukthu:LuKthuCallback", "offered")]
 
 

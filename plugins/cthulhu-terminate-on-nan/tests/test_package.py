@@ -23,7 +23,9 @@ def run_example() -> dict[str, object]:
 
 def test_entry_point_offers_the_documented_name():
     assert TerminateOnNaN is cthulhu_terminate_on_nan.TerminateOnNaN
-    found = [(row.record.distribution, row.record.value, row.state) for row in rows() if row.record.name == "TerminateOnNaN"]
+    found = [
+        (row.record.distribution, row.record.value, row.state) for row in rows() if row.record.name == "TerminateOnNaN"
+    ]
     assert found == [("cthulhu-terminate-on-nan", "cthulhu_terminate_on_nan:TerminateOnNaN", "offered")]
 
 

@@ -61,4 +61,6 @@ def as_rate(value: Any, epoch: int) -> float:
         problem = "no learning rate: expected a finite number of at least 0"
     else:
         return float(number)
-    raise ValueError(f"LearningRateScheduler: the schedule gave {value!r} for epoch {epoch} (from 0), which is {problem}")
+    raise ValueError(
+        f"LearningRateScheduler: the schedule gave {value!r} for epoch {epoch} (from 0), which is {problem}"
+    )

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from cthulhu_core import Callback, Logs, learning_rate, set_learning_rate
-
 from cthulhu_lr_scheduler.schedule import as_rate, of_epoch_and_rate
 
 

@@ -44,11 +44,10 @@ class LuKthuCallback(Callback):
             its method; the message says which.
 
     Example:
-        >>> import json
-        >>> json_log = open("loss_log.json", mode="wt", buffering=1)
+        >>> losses = open("losses.txt", mode="wt", buffering=1)
         >>> log_loss = LuKthuCallback(
-        ...     on_epoch_end=lambda epoch, logs: json_log.write(json.dumps({"epoch": epoch, "loss": logs["loss"]}) + "\\n"),
-        ...     on_train_end=lambda logs: json_log.close(),
+        ...     on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"], file=losses),
+        ...     on_train_end=lambda logs: losses.close(),
         ... )
         >>> model.summon(X_train, Y_train, callbacks=[log_loss])
     """

@@ -1,0 +1,189 @@
+"""Where progress is shown: a line on a terminal, a widget in a notebook, lines in a file. What they say is in text.py.
+
+tqdm draws the first two, and is imported when one of them is made.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, Any, Protocol
+
+from cthulhu_progbar.text import Progress, last_line, running_line
+
+
+class Display(Protocol):
+    """Shows one progress after the other, each from the first :meth:`show` to :meth:`end`."""
+
+    running: bool
+    """Whether anything is shown before the end."""
+
+    def wants(self, progress: Progress) -> bool:
+        """Whether this progress, whose values are not read yet, is to be shown."""
+
+    def show(self, progress: Progress) -> None:
+        """Show how far it has come."""
+
+    def clear(self) -> None:
+        """Leave the line to others, until it is shown again."""
+
+    def end(self, progress: Progress) -> None:
+        """Show the last of it, in a way that stays."""
+
+
+def choose(verbose: int) -> Display:
+    """The display for standard output as it is now.
+
+    Args:
+        verbose: 1 for progress while it runs; 2 for one line when it ends.
+    """
+    stream = sys.stdout
+    if verbose != 1:
+        return Lines(stream, most=1)
+    if _in_notebook():
+        return Widget(stream)
+    return TerminalLine(stream) if stream.isatty() else Lines(stream, most=4)
+
+
+def _in_notebook() -> bool:
+    """Whether tqdm would draw a widget."""
+    if "IPython" not in sys.modules:
+        return False
+    from tqdm.auto import tqdm
+    from tqdm.notebook import tqdm_notebook
+
+    return issubclass(tqdm, tqdm_notebook)
+
+
+class TerminalLine:
+    """A line that is drawn over and over, as wide as the terminal then is, and replaced by its summary."""
+
+    running = True
+
+    def __init__(self, stream: IO[str]) -> None:
+        from tqdm import tqdm
+
+        class Line(tqdm):  # type: ignore[type-arg]  # only its stubs are generic
+            # Whoever draws decides when: no thread that does it too.
+            monitor_interval = 0
+
+        self._stream = stream
+        self._tqdm = Line
+        self._line: Any = None
+
+    def wants(self, progress: Progress) -> bool:
+        return True
+
+    def show(self, progress: Progress) -> None:
+        # The last column stays free: some terminals begin a new line when it is written to.
+        columns = self._columns() - 1
+        text = running_line(progress, columns)
+        if self._line is None:
+            self._line = self._tqdm(
+                total=progress.total,
+                initial=progress.done,
+                file=self._stream,
+                leave=False,
+                ncols=columns,
+                bar_format=text,
+            )
+            return
+        line = self._line
+        line.n, line.total, line.ncols, line.bar_format = progress.done, progress.total, columns, text
+        line.refresh()
+
+    def clear(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def end(self, progress: Progress) -> None:
+        self.clear()
+        self._tqdm.write(last_line(progress, self._columns() - 1), file=self._stream)
+        self._stream.flush()
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
+
+
+class Widget:
+    """tqdm's widget in a notebook."""
+
+    running = True
+
+    def __init__(self, stream: IO[str]) -> None:
+        from tqdm.notebook import tqdm_notebook
+
+        self._stream = stream
+        self._tqdm = tqdm_notebook
+        self._widget: Any = None
+
+    def wants(self, progress: Progress) -> bool:
+        return True
+
+    def show(self, progress: Progress) -> None:
+        if self._widget is None:
+            self._widget = self._tqdm(total=progress.total, file=self._stream)
+        widget = self._widget
+        widget.n = progress.done
+        widget.set_description_str(progress.label, refresh=False)
+        widget.set_postfix_str(", ".join(progress.values), refresh=False)
+        widget.refresh()
+
+    def clear(self) -> None:
+        """Nothing: what others print stands below the widget."""
+
+    def end(self, progress: Progress) -> None:
+        self.show(progress)
+        widget, self._widget = self._widget, None
+        widget.close()
+
+
+class Lines:
+    """Lines of text for a file or a pipe, without control characters.
+
+    Args:
+        stream: what they are written to.
+        most: so many lines for each progress; all but the last one are written when another part of it is done,
+            and :attr:`QUIET` seconds or more have passed since the one before.
+    """
+
+    QUIET = 10.0
+
+    def __init__(self, stream: IO[str], most: int) -> None:
+        self.running = most > 1
+        self._stream = stream
+        self._most = most
+        self._begin()
+
+    def _begin(self) -> None:
+        self._written, self._part, self._seconds = 0, 0, 0.0
+
+    def wants(self, progress: Progress) -> bool:
+        if self._written >= self._most - 1:
+            return False
+        # Of an unknown length the parts are of time, each longer than the one before.
+        quiet = self.QUIET if progress.total else self.QUIET * 6**self._written
+        return progress.seconds - self._seconds >= quiet and (
+            not progress.total or self._part_of(progress) > self._part
+        )
+
+    def _part_of(self, progress: Progress) -> int:
+        return self._most * progress.done // progress.total if progress.total else 0
+
+    def show(self, progress: Progress) -> None:
+        self._written, self._part, self._seconds = self._written + 1, self._part_of(progress), progress.seconds
+        self._write(progress)
+
+    def clear(self) -> None:
+        """Nothing: what is written stays."""
+
+    def end(self, progress: Progress) -> None:
+        self._begin()
+        self._write(progress)
+
+    def _write(self, progress: Progress) -> None:
+        print(last_line(progress), file=self._stream, flush=True)

@@ -1,0 +1,190 @@
+"""ProgbarLogger, the callback: what is counted, and when it is shown. Where and how is in displays.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from time import perf_counter
+from typing import Any, Literal
+
+from cthulhu_core import Callback, Logs, Run, hookimpl
+from cthulhu_progbar.displays import Display, choose
+from cthulhu_progbar.text import Progress, value_texts
+
+INTERVAL = 0.05
+"""Seconds between two drawings, at least."""
+
+SHARE = 0.01
+"""The part of the time that drawing may take: slow terminals and costly metrics are drawn less often."""
+
+NEVER = float("inf")
+
+
+class ProgbarLogger(Callback):
+    """Prints the progress of training and its metrics to stdout. Runs with ``verbose=1`` or ``2`` have one anyway.
+
+    With ``verbose=1`` tqdm draws a bar, on a terminal or in a notebook, with the averages over the epoch so far; when
+    the epoch has ended, its line shows what was logged: ``val_*`` and what other callbacks added included. Elsewhere,
+    in a file for one, there are at most four lines an epoch. With ``verbose=2`` there is one line an epoch, and with
+    ``verbose=0`` nothing is printed. ``evaluate`` and ``predict`` are shown in the same way.
+
+    Values are read from the device only when they are drawn: at most every 50 ms, and less often where drawing is
+    slow. Validation shows how many of its batches are done. The line is finished however training ends. A failure to
+    print does not end training. In distributed training, the main process prints.
+
+    Args:
+        count_mode: ``"samples"`` or ``"steps"``: whether the bar counts samples or batches. Where the number of samples
+            is not known beforehand it counts steps.
+        stateful_metrics: names of metrics that are not to be averaged over the epoch: their last value is shown as
+            it is. All others are averaged. What the run declares stateful need not be named.
+
+    Raises:
+        ValueError: ``count_mode`` is neither of the two.
+
+    Example:
+        >>> model.summon(X_train, Y_train, callbacks=[ProgbarLogger(count_mode="steps")])
+    """
+
+    on_error = "disable"
+    ranks = "main"
+
+    def __init__(
+        self, count_mode: Literal["samples", "steps"] = "samples", stateful_metrics: Iterable[str] | None = None
+    ) -> None:
+        if count_mode not in ("samples", "steps"):
+            raise ValueError(f"ProgbarLogger(count_mode={count_mode!r}): expected 'samples' or 'steps'")
+        self.count_mode = count_mode
+        self.stateful_metrics = frozenset(stateful_metrics or ())
+        self._display: Display | None = None
+        self._training = False
+        self._label: str | None = None
+        self._by_samples = False
+        self._total: int | None = None
+        self._count = self._validated = 0
+        self._begun, self._due = 0.0, NEVER
+
+    # --- training -------------------------------------------------------------------------------------------------
+
+    @hookimpl
+    def cthulhu_train_begin(self) -> None:
+        self._training = True
+
+    # Last: what others print when an epoch begins stands above its line.
+    @hookimpl(trylast=True)
+    def cthulhu_epoch_begin(self, run: Run, epoch: int) -> None:
+        self._begin(run, f"Epoch {epoch + 1}/{run.params['epochs']}")
+
+    @hookimpl
+    def cthulhu_batch_end(self, run: Run) -> None:
+        self._count += run.current.size if self._by_samples else 1
+        now = perf_counter()
+        if now >= self._due:
+            self._draw(run, now)
+
+    @hookimpl(specname="cthulhu_epoch_end")
+    def make_room(self) -> None:
+        """Leave the line to what others print at the end of the epoch."""
+        if self._display is not None:
+            self._display.clear()
+
+    # Last: all have added to the logs by then.
+    @hookimpl(trylast=True)
+    def cthulhu_epoch_end(self, run: Run, logs: Logs) -> None:
+        self._end(logs, stopped=run.model.stop_training)
+
+    @hookimpl
+    def cthulhu_train_end(self, run: Run) -> None:
+        self._end_early(run)
+
+    @hookimpl
+    def cthulhu_teardown(self, run: Run) -> None:
+        self._end_early(run)
+        self._training, self._display, self._due = False, None, NEVER
+
+    # --- validation, evaluate and predict -----------------------------------------------------------------------------
+
+    @hookimpl
+    def cthulhu_test_begin(self, run: Run) -> None:
+        self._validated = 0
+        if not self._training:
+            self._begin(run, "Evaluate")
+
+    @hookimpl
+    def cthulhu_test_batch_end(self, run: Run) -> None:
+        if not self._training:
+            self.cthulhu_batch_end(run)
+            return
+        self._validated += 1
+        now = perf_counter()
+        if now >= self._due:
+            self._draw(run, now)
+
+    @hookimpl(trylast=True)
+    def cthulhu_test_end(self, logs: Logs) -> None:
+        if not self._training:
+            self._end(logs)
+
+    @hookimpl
+    def cthulhu_predict_begin(self, run: Run) -> None:
+        self._begin(run, "Predict")
+
+    @hookimpl
+    def cthulhu_predict_batch_end(self, run: Run) -> None:
+        self.cthulhu_batch_end(run)
+
+    @hookimpl(trylast=True)
+    def cthulhu_predict_end(self) -> None:
+        self._end({})
+
+    # --- one line -----------------------------------------------------------------------------------------------------
+
+    def _begin(self, run: Run, label: str) -> None:
+        self._end_early(run)
+        if self._display is None:
+            self._display = choose(run.params["verbose"]) if run.params["verbose"] else None
+            self._due = 0.0 if self._display is not None and self._display.running else NEVER
+        self._by_samples, self._total = _length(run, self.count_mode)
+        self._label, self._count, self._validated = label, 0, 0
+        self._begun = now = perf_counter()
+        if now >= self._due:
+            self._draw(run, now)
+
+    def _draw(self, run: Run, now: float) -> None:
+        assert self._display is not None
+        if self._display.wants(self._progress(now, {})):
+            self._display.show(self._progress(now, self._values(run)))
+        self._due = now + max(INTERVAL, (perf_counter() - now) / SHARE)
+
+    def _progress(self, now: float, values: Mapping[str, Any]) -> Progress:
+        assert self._label is not None
+        texts, seconds = value_texts(values), now - self._begun
+        if self._validated:
+            return Progress(f"{self._label} validating", self._validated, None, seconds, texts)
+        return Progress(self._label, self._count, self._total, seconds, texts)
+
+    def _end(self, values: Mapping[str, Any], stopped: bool = False) -> None:
+        self._validated = 0
+        if self._display is not None and self._label is not None:
+            progress, self._label = self._progress(perf_counter(), values), None
+            # Only now is it known how many there were: some loaders drop the last batch.
+            self._display.end(progress if stopped else progress._replace(total=self._count))
+
+    def _end_early(self, run: Run) -> None:
+        """Finish the line of what was not finished."""
+        if self._label is not None:
+            self.make_room()
+            self._end(self._values(run), stopped=True)
+
+    def _values(self, run: Run) -> Logs:
+        """The values so far, read from the device."""
+        values, batch = run.averages(), run.batch
+        last = [name for name in self.stateful_metrics if batch is not None and name in batch.values]
+        return {**values, **{name: run.current.number(name) for name in last}}
+
+
+def _length(run: Run, count_mode: str) -> tuple[bool, int | None]:
+    """Whether samples are counted, and how many samples or steps there will be."""
+    samples, steps, batch_size = run.params["samples"], run.params["steps"], run.params["batch_size"]
+    if count_mode == "steps" or samples is None:
+        return False, steps
+    # An epoch of fewer steps than the data has takes fewer samples.
+    return True, min(samples, steps * batch_size) if steps and batch_size else samples

@@ -1,0 +1,16 @@
+"""What this package does in every run: it adds a ProgbarLogger where progress is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cthulhu_core import Callback, Run, hookimpl
+from cthulhu_progbar.logger import ProgbarLogger
+
+
+@hookimpl
+def cthulhu_default_callbacks(run: Run) -> Iterable[Callback] | None:
+    """A ProgbarLogger for a run that is not silent, unless the user gave one."""
+    if not run.params["verbose"] or any(isinstance(callback, ProgbarLogger) for callback in run.given):
+        return None
+    return [ProgbarLogger()]

@@ -1,0 +1,34 @@
+"""The package: its entry point, what importing it imports, the example in its README."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cthulhu_progbar
+from cthulhu.callbacks import ProgbarLogger
+from cthulhu_core.registry import rows
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def run_example() -> dict[str, object]:
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    namespace: dict[str, object] = {"__name__": "readme"}
+    exec(compile(example, str(README), "exec"), namespace)
+    return namespace
+
+
+def test_entry_point_offers_the_documented_name():
+    assert ProgbarLogger is cthulhu_progbar.ProgbarLogger
+    found = [
+        (row.record.distribution, row.record.value, row.state) for row in rows() if row.record.name == "ProgbarLogger"
+    ]
+    assert found == [("cthulhu-progbar", "cthulhu_progbar:ProgbarLogger", "offered")]
+
+
+def test_import_brings_nothing_heavy():
+    code = "import cthulhu_progbar, sys; print(sorted({'torch', 'numpy', 'tqdm'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
