@@ -68,14 +68,15 @@ def test_averages_after_an_exception_in_validation_are_those_of_the_epoch():
         def on_train_end(self, logs):
             seen.append(self.run.averages())
 
-    def validate(run):
-        for loss in run.test([5.0, 7.0]):
-            run.record(loss=loss)
-            raise RuntimeError("no paper")
+    def train():
+        with Run(SimpleNamespace(), callbacks=Asks()) as run:
+            for _ in run.epochs():
+                for loss in run.batches([1.0, 3.0]):
+                    run.record(loss=loss)
+                for loss in run.test([5.0, 7.0]):
+                    run.record(loss=loss)
+                    raise RuntimeError("no paper")
 
-    with pytest.raises(RuntimeError, match="no paper"), Run(SimpleNamespace(), callbacks=Asks()) as run:
-        for _ in run.epochs():
-            for loss in run.batches([1.0, 3.0]):
-                run.record(loss=loss)
-            validate(run)
+    with pytest.raises(RuntimeError, match="no paper"):
+        train()
     assert seen == [{"loss": 2.0}]

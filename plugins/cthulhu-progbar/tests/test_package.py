@@ -32,3 +32,20 @@ def test_entry_point_offers_the_documented_name():
 def test_import_brings_nothing_heavy():
     code = "import cthulhu_progbar, sys; print(sorted({'torch', 'numpy', 'tqdm'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_plugin_takes_part_in_every_run():
+    found = [(row.record.kind, row.record.value, row.state) for row in rows() if row.record.name == "progbar"]
+    assert found == [("plugin", "cthulhu_progbar.plugin", "on")]
+
+
+def test_example_in_the_readme_prints_a_line_an_epoch(capsys):
+    run_example()
+    lines = capsys.readouterr().out.splitlines()
+    number = r"\d+\.\d{4}"
+    values = rf"loss {number}  acc {number}  val_loss {number}  val_acc {number}"
+    assert [bool(re.fullmatch(rf"Epoch {epoch}/3  \d+\.\ds  {values}", line)) for epoch, line in enumerate(lines, 1)] == [
+        True,
+        True,
+        True,
+    ]

@@ -165,11 +165,11 @@ class Lines:
     def wants(self, progress: Progress) -> bool:
         if self._written >= self._most - 1:
             return False
-        # Of an unknown length the parts are of time, each longer than the one before.
-        quiet = self.QUIET if progress.total else self.QUIET * 6**self._written
-        return progress.seconds - self._seconds >= quiet and (
-            not progress.total or self._part_of(progress) > self._part
-        )
+        since = progress.seconds - self._seconds
+        if progress.total is None:
+            # Of an unknown length the parts are of time, each longer than the one before.
+            return since >= self.QUIET * 6**self._written
+        return since >= self.QUIET and self._part < self._part_of(progress) < self._most
 
     def _part_of(self, progress: Progress) -> int:
         return self._most * progress.done // progress.total if progress.total else 0
