@@ -186,6 +186,8 @@ class IterableBatches:
         self.batch_size = getattr(data, "batch_size", None)
         dataset = getattr(data, "dataset", None)
         self.samples = len(dataset) if steps is None and dataset is not None and hasattr(dataset, "__len__") else None
+        if self.samples is not None and getattr(data, "drop_last", False):
+            self.samples -= self.samples % data.batch_size
         self.exhausted = False
         self._class_weights = class_weights
         self._placement = placement
