@@ -30,6 +30,10 @@ GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 if "PIP_FIND_LINKS" in os.environ:  # so that pip and uv find the same wheels
     os.environ.setdefault("UV_FIND_LINKS", ",".join(os.environ["PIP_FIND_LINKS"].split()))
 
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # models of this size get slower with more, the fuller the machine the more
+
 
 def install(session: nox.Session, *requirements: str | Path, constraints: Path = CONSTRAINTS) -> None:
     """Install packages, pinned."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.callback import Callback
-from cthulhu_core.dispatch import HOOKS, Dispatch, HookCall, Participant, logger
+from cthulhu_core.dispatch import Dispatch, HookCall, Participant, logger
 from cthulhu_core.explain import explain
-from cthulhu_core.hookspecs import PREFIX, Logs
+from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
 from cthulhu_core.services import active_plugins, default_callbacks
 from cthulhu_core.training.distributed import rank
 from cthulhu_core.values import Averages, read
