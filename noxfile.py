@@ -14,7 +14,7 @@ from pathlib import Path
 import nox
 from nox.project import dependency_groups, load_toml
 
-nox.needs_version = ">=2025.2.9"
+nox.needs_version = ">=2025.10.14"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
 
@@ -25,9 +25,14 @@ CORE = "cthulhu-core"
 FOLDERS = {load_toml(file)["project"]["name"]: file.parent for file in sorted(ROOT.glob("plugins/*/pyproject.toml"))}
 PLUGINS = list(FOLDERS)
 FOLDERS[CORE] = ROOT
+GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 
 if "PIP_FIND_LINKS" in os.environ:  # so that pip and uv find the same wheels
     os.environ.setdefault("UV_FIND_LINKS", ",".join(os.environ["PIP_FIND_LINKS"].split()))
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # models of this size get slower with more, the fuller the machine the more
 
 
 def install(session: nox.Session, *requirements: str | Path, constraints: Path = CONSTRAINTS) -> None:
@@ -82,14 +87,10 @@ def types(session: nox.Session) -> None:
 def wheels(session: nox.Session, package: str) -> None:
     """A package as users get it: what is in its wheel, and whether it installs and imports alone."""
     project = load_toml(FOLDERS[package] / "pyproject.toml")["project"]
-    declared = {
-        (group, *point) for group, points in project.get("entry-points", {}).items() for point in points.items()
-    }
-    (found,) = distributions(path=[str(wheel(package))])
-    offered = {
-        (point.group, point.name, point.value) for point in found.entry_points if point.group.startswith("cthulhu")
-    }
-    files = found.files or []
+    declared = {(kind, *point) for kind, points in project.get("entry-points", {}).items() for point in points.items()}
+    (built,) = distributions(path=[str(wheel(package))])
+    offered = {(point.group, point.name, point.value) for point in built.entry_points if point.group in GROUPS}
+    files = built.files or []
     modules = sorted({file.parts[0] for file in files if not file.parts[0].endswith(".dist-info")})
     problems = {
         "has no licence": not any(file.match("*.dist-info/licenses/LICENSE") for file in files),
@@ -143,7 +144,8 @@ def lowest(session: nox.Session) -> None:
     chosen = {pin.partition("==")[0] for pin in [*lowest, *group("lowest")]}
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join([*lowest, *(pin for pin in pins if pin.partition("==")[0] not in chosen)]))
-    install(session, *map(wheel, FOLDERS), *group("lowest"), *group("test"), constraints=constraints)
+    tools = [*group("lowest"), *(tool for name in FOLDERS for tool in group("test", name))]
+    install(session, *map(wheel, FOLDERS), *tools, constraints=constraints)
     test(session, "-m", "not slow", ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS))
 
 

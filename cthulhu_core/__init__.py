@@ -2,11 +2,11 @@
 
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.callback import Callback
-from cthulhu_core.dispatch import RefusedCallback
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor
 from cthulhu_core.run import Batch, Run
+from cthulhu_core.validation import RefusedCallback
 from cthulhu_core.version import __version__
 
 __all__ = [

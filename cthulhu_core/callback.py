@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from cthulhu_core.hookspecs import Logs
+from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
 
 if TYPE_CHECKING:
     import torch
@@ -124,3 +124,9 @@ class Callback:
 
     def on_teardown(self) -> None:
         """The run is over, however it ended: close what is open."""
+
+
+METHODS: dict[str, str] = {
+    "on_" + hook.removeprefix(PREFIX): hook for hook in HOOKS if hasattr(Callback, "on_" + hook.removeprefix(PREFIX))
+}
+"""The methods of a callback and the hooks that call them."""

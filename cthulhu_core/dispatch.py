@@ -3,7 +3,7 @@
 pluggy validates and holds the implementations; :class:`Dispatch` has one plugin manager for a run and registers
 in reverse, because pluggy calls the last registered first. :meth:`Dispatch.snapshot` takes what pluggy holds for a
 hook and makes it a :class:`HookCall`, which does the same calls in the same order at the cost of the calls alone.
-Not here: which participants a run has (run.py), and what is installed (registry.py).
+Not here: who is refused (validation.py), which participants a run has (run.py), what is installed (registry.py).
 
 Failures. An exception of a participant gets a note that says whose it is and where, and ends the run, unless
 the participant says ``on_error = "disable"``: then it is logged, and the third in a row in one hook takes the
@@ -14,21 +14,20 @@ the training, not after it. Interrupts always end the run.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import inspect
 import logging
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from cthulhu_core import hookspecs
-from cthulhu_core.callback import Callback
-from cthulhu_core.hookspecs import PREFIX, hookimpl
+from cthulhu_core.callback import METHODS, Callback
+from cthulhu_core.hookspecs import HOOKS, hookimpl
 from cthulhu_core.training.distributed import rank
+from cthulhu_core.validation import RefusedCallback, is_overridden, marked, name_of, validate
 
 if TYPE_CHECKING:
     from cthulhu_core.run import Run
@@ -36,24 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cthulhu")
 
 FAILURES_IN_A_ROW = 3
-
-HOOKS: dict[str, tuple[str, ...]] = {
-    name: tuple(inspect.signature(spec).parameters)
-    for name, spec in vars(hookspecs).items()
-    if name.startswith(PREFIX)
-}
-"""Every hook and its arguments, read from the specifications."""
-
-METHODS: dict[str, str] = {
-    "on_" + hook.removeprefix(PREFIX): hook
-    for hook in HOOKS
-    if hasattr(Callback, "on_" + hook.removeprefix(PREFIX))
-}
-"""The methods of a callback and the hooks that call them."""
-
-
-class RefusedCallback(TypeError):
-    """What was given cannot take part in a run; the message says why and what to do."""
 
 
 @dataclass(eq=False)
@@ -69,9 +50,7 @@ class Participant:
 
     @property
     def name(self) -> str:
-        if inspect.ismodule(self.plugin):
-            return self.plugin.__name__
-        return type(self.plugin).__name__
+        return name_of(self.plugin)
 
     @property
     def main_only(self) -> bool:
@@ -87,115 +66,6 @@ class Participant:
         module = self.plugin.__name__ if inspect.ismodule(self.plugin) else type(self.plugin).__module__
         package = provider(module)
         return f"{self.name} ({package})" if package else f"{self.name} (module {module})"
-
-
-# --- validation ---------------------------------------------------------------------------------------------------
-
-
-def validate(plugin: object) -> None:
-    """Refuse, with a sentence that says the cure, what cannot take part in a run.
-
-    Raises:
-        RefusedCallback: ``plugin`` is a class, is neither a callback nor has hook implementations, implements a
-            hook that does not exist, or takes arguments that the hook does not give.
-    """
-    if inspect.isclass(plugin):
-        raise RefusedCallback(f"{plugin.__name__} is a class, not an instance: write {plugin.__name__}(...)")
-    marked = _marked(plugin)
-    for name in HOOKS:
-        if name not in marked and inspect.isroutine(getattr(plugin, name, None)):
-            where = f"{Participant(plugin, '').name}.{name}"
-            raise RefusedCallback(f"{where} would never be called: write @hookimpl above it")
-    if not isinstance(plugin, Callback) and not marked:
-        raise RefusedCallback(
-            f"{plugin!r} is not a callback: expected an instance of cthulhu.callbacks.Callback, "
-            "or an object with functions marked @hookimpl"
-        )
-    for name, options in marked.items():
-        _validate_hookimpl(plugin, name, options)
-    if isinstance(plugin, Callback):
-        _validate_methods(plugin, marked)
-
-
-def _marked(plugin: object) -> dict[str, dict[str, Any]]:
-    """The functions of ``plugin`` that bear the mark of ``hookimpl``, with its options. Runs no property."""
-    found: dict[str, dict[str, Any]] = {}
-    for namespace in (*(vars(each) for each in reversed(type(plugin).__mro__)), getattr(plugin, "__dict__", {})):
-        for name, value in namespace.items():
-            function = value.__func__ if isinstance(value, (staticmethod, classmethod, MethodType)) else value
-            options = getattr(function, "cthulhu_impl", None) if inspect.isfunction(function) else None
-            found.pop(name, None)
-            if options is not None:
-                found[name] = options
-    return found
-
-
-def _validate_hookimpl(plugin: object, name: str, options: dict[str, Any]) -> None:
-    hook = options.get("specname") or name
-    where = f"{Participant(plugin, '').name}.{name}"
-    if hook not in HOOKS:
-        raise RefusedCallback(f"{where}: there is no hook {hook}{_did_you_mean(hook, HOOKS)}")
-    if options.get("hookwrapper"):
-        raise RefusedCallback(f"{where}: hookwrapper=True is pluggy's old style: use wrapper=True")
-    function = getattr(plugin, name)
-    if options.get("wrapper"):
-        if not inspect.isgeneratorfunction(function):
-            raise RefusedCallback(f"{where}: a wrapper calls the others where it yields: it needs a yield")
-        if Participant(plugin, "").forgiving:
-            raise RefusedCallback(
-                f"{where}: a wrapper cannot be taken out of the run when it fails: it needs on_error = 'raise'"
-            )
-    for parameter in inspect.signature(function).parameters.values():
-        takes = "takes " + ", ".join(HOOKS[hook])
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise RefusedCallback(f"{where}: {parameter} is never given by a hook: name what you want ({hook} {takes})")
-        if parameter.default is not parameter.empty:
-            raise RefusedCallback(f"{where}: the default of {parameter} would never be used: remove it")
-        if parameter.name not in HOOKS[hook]:
-            hint = _did_you_mean(parameter.name, HOOKS[hook])
-            raise RefusedCallback(f"{where}: {hook} has no argument {parameter.name}{hint}; it {takes}")
-
-
-def _validate_methods(callback: Callback, marked: Container[str]) -> None:
-    name = type(callback).__name__
-    for declaration, first, second in (("on_error", "raise", "disable"), ("ranks", "all", "main")):
-        value = getattr(callback, declaration)
-        if value not in (first, second):
-            raise RefusedCallback(f"{name}.{declaration} is {value!r}: expected {first!r} or {second!r}")
-    for method, hook in METHODS.items():
-        if not _overridden(callback, method):
-            continue
-        given = HOOKS[hook][1:]
-        function = getattr(callback, method)
-        if hook in marked:
-            raise RefusedCallback(f"{name} has both {method} and {hook}, which are the same hook: keep one of them")
-        if not callable(function):
-            raise RefusedCallback(f"{name}.{method} is {function!r}: expected a method")
-        try:
-            inspect.signature(function).bind(*given)
-        except TypeError as error:
-            raise RefusedCallback(
-                f"{name}.{method}{inspect.signature(function)} is called with {len(given)} positional arguments "
-                f"({', '.join(given)}): {error}"
-            ) from None
-    for method in dir(callback):
-        if not method.startswith("on_") or hasattr(Callback, method):
-            continue
-        # From the class, so that no property is run.
-        if callable(getattr(type(callback), method, vars(callback).get(method))):
-            # Keras also knows the batch hooks of training as on_train_batch_...
-            hint = _did_you_mean(method.replace("on_train_batch_", "on_batch_"), METHODS)
-            if hint:
-                raise RefusedCallback(f"{name}.{method} would never be called: there is no such hook{hint}")
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-    return f": did you mean {close[0]}?" if close else ""
-
-
-def _overridden(callback: Callback, method: str) -> bool:
-    return method in vars(callback) or getattr(type(callback), method) is not getattr(Callback, method)
 
 
 # --- from methods to hooks ------------------------------------------------------------------------------------------
@@ -222,11 +92,11 @@ class Bridge:
         self.methods: dict[Callable[..., None], Callable[..., None]] = {}
         if isinstance(plugin, Callback):
             for method, hook in METHODS.items():
-                if _overridden(plugin, method):
+                if is_overridden(plugin, method):
                     bridge = hookimpl(_BRIDGES[HOOKS[hook][1:]](getattr(plugin, method)))
                     self.methods[bridge] = getattr(plugin, method)
                     setattr(self, hook, bridge)
-        for name in _marked(plugin):
+        for name in marked(plugin):
             setattr(self, name, getattr(plugin, name))
 
     def __dir__(self) -> list[str]:
@@ -356,7 +226,7 @@ class HookCall:
                 return
             try:
                 function(*arguments)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever an observer raises, training goes on
                 failures[hook] += 1
                 self.dispatch.forgive(error, participant, hook)
             else:

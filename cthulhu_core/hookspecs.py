@@ -40,6 +40,7 @@ What happens to an exception is said in :mod:`cthulhu_core.dispatch`.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -182,3 +183,9 @@ def cthulhu_load_model(
 @hookspec(firstresult=True)
 def cthulhu_load_weights(model: torch.nn.Module, filepath: str | os.PathLike[str]) -> bool | None:
     """Load the weights in ``filepath`` into ``model`` if its suffix is yours: True when loaded, else None."""
+
+
+HOOKS: dict[str, tuple[str, ...]] = {
+    name: tuple(inspect.signature(spec).parameters) for name, spec in globals().items() if name.startswith(PREFIX)
+}
+"""Every hook and its arguments, read from the specifications."""

@@ -80,21 +80,31 @@ def installed() -> tuple[Record, ...]:
     from importlib_metadata import entry_points
 
     found = entry_points()
-    records = [
-        Record(kind, point.name, point.value, point.dist.name, point.dist.version, _core_requirement(point.dist))
-        for group, kind in GROUPS.items()
-        for point in found.select(group=group)
-        if point.dist is not None
-    ]
-    return tuple(sorted(records))
+    records = [_record(kind, point) for group, kind in GROUPS.items() for point in found.select(group=group)]
+    return tuple(sorted(record for record in records if record is not None))
+
+
+def _record(kind: Literal["callback", "plugin"], point: Any) -> Record | None:
+    distribution = point.dist
+    try:
+        known = "Name" in distribution.metadata
+    except OSError:
+        known = False
+    if not known:
+        return None  # what a failed uninstall has left behind
+    core = _core_requirement(distribution)
+    return Record(kind, point.name, point.value, distribution.name, distribution.version, core)
 
 
 def _core_requirement(distribution: Any) -> str:
-    from packaging.requirements import Requirement
+    from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
     for text in distribution.requires or ():
-        requirement = Requirement(text)
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue  # it is for pip to complain about
         marker = requirement.marker
         if canonicalize_name(requirement.name) == "cthulhu-core" and (marker is None or marker.evaluate({"extra": ""})):
             return str(requirement.specifier)
@@ -142,8 +152,12 @@ def _problem(record: Record) -> str:
             f"pip install --upgrade {record.distribution} cthulhu-core"
         )
     module, separator, attribute = record.value.partition(":")
-    if record.kind == "callback" and not (separator and attribute.isidentifier()):
-        return f"its entry point {record.value!r} names no class: expected module:Class"
+    names = [*module.split("."), *(attribute.split(".") if separator else [])]
+    if not all(name.strip().isidentifier() for name in names) or (record.kind == "callback" and not separator):
+        what = (
+            "class: expected module:Class" if record.kind == "callback" else "object: expected module:object or module"
+        )
+        return f"its entry point {record.value!r} names no {what}"
     package = module.strip().partition(".")[0]
     if importlib.util.find_spec(package) is None:
         return f"its module {package} is not there: pip install --force-reinstall {record.distribution}"
@@ -227,4 +241,7 @@ def _distributions_of_packages() -> Mapping[str, list[str]]:
     # It reads the list of files of everything that is installed, which takes a second.
     from importlib_metadata import packages_distributions
 
-    return packages_distributions()
+    try:
+        return packages_distributions()
+    except (LookupError, OSError):
+        return {}  # something is installed that has no metadata; an error message is no place to fail for that

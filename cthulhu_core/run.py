@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.callback import Callback
-from cthulhu_core.dispatch import HOOKS, Dispatch, HookCall, Participant, logger
+from cthulhu_core.dispatch import Dispatch, HookCall, Participant, logger
 from cthulhu_core.explain import explain
-from cthulhu_core.hookspecs import PREFIX, Logs
+from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
 from cthulhu_core.services import active_plugins, default_callbacks
 from cthulhu_core.training.distributed import rank
 from cthulhu_core.values import Averages, read
@@ -166,7 +166,7 @@ class Run:
         self._open = ""
         self._averages: Averages | None = None
         self._training_batch: Batch | None = None
-        self._in_epoch = False
+        self._predicting = self._in_epoch = False
         self._dispatch = Dispatch(self._participants(callbacks), self)
 
     def _participants(self, callbacks: Any) -> list[Participant]:
@@ -295,12 +295,13 @@ class Run:
     def predict(self, data: Iterable[Item]) -> Iterator[Item]:
         """The batches of ``data``, each between the hooks of prediction; what came out is to be recorded."""
         self._end_open()
+        self._predicting = True
         self._call("predict_begin", {})
         for index, item in enumerate(data):
             self._begin("predict_batch_begin", index, item)
             yield item
             self._end_open_batch()
-        self._call("predict_end", {})
+        self._end_open()
 
     def record(self, *, outputs: Any = None, **values: Any) -> None:
         """Record what came of this batch: it waits on its device until somebody asks for the numbers.
@@ -392,6 +393,9 @@ class Run:
             self._call("test_end", self.test_logs)
             self.logs.update({f"val_{name}": value for name, value in self.test_logs.items()})
             self.validated = True
+        if self._predicting:
+            self._predicting = False
+            self._call("predict_end", {})
 
     def _end_open_batch(self) -> None:
         if self._open == "batch_begin":
@@ -435,7 +439,7 @@ class Run:
         failures += self._call_guarded("teardown")
         self._dispatch.report()
         self._begun, self.batch = False, None
-        self._open, self._averages, self._in_epoch = "", None, False
+        self._open, self._averages, self._predicting, self._in_epoch = "", None, False, False
         raised = failures.pop(0) if error is None and failures else None
         for failure in failures:
             logger.error("while the run was ending: %s", failure, exc_info=failure)

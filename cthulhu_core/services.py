@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pluggy
 
-from cthulhu_core.dispatch import RefusedCallback, new_manager, validate
+from cthulhu_core.dispatch import new_manager
 from cthulhu_core.registry import PluginError, Record, load, rows
+from cthulhu_core.validation import RefusedCallback, validate
 
 if TYPE_CHECKING:
     from cthulhu_core.run import Run

@@ -64,7 +64,7 @@ class Averages:
                 self._last[name] = recorded
                 continue
             value = recorded if numbers is None else numbers[name]
-            if not hasattr(value, "detach"):
+            if isinstance(value, (int, float)) or not hasattr(value, "detach"):
                 number = value if isinstance(value, (int, float)) else _number(name, value)
                 self._sums[name] = self._sums.get(name, 0.0) + number * size
                 self._sizes[name] = self._sizes.get(name, 0) + size

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cthulhu_core import BaseLogger, Callback, History, Run
@@ -105,9 +106,9 @@ def test_plot_writes_a_picture_with_a_chart_for_each_quantity(history: History, 
     charts = {axes.get_title(): axes for axes in figure.axes}
     assert list(charts) == ["loss", "acc"]
     training, validation = charts["loss"].get_lines()
-    assert list(training.get_xdata()) == [4, 5, 6, 7]  # people count epochs from 1
-    assert list(validation.get_xdata()) == [4, 6]
-    assert list(validation.get_ydata()) == [3.0, 5.0]
+    assert np.asarray(training.get_xdata()).tolist() == [4, 5, 6, 7]  # people count epochs from 1
+    assert np.asarray(validation.get_xdata()).tolist() == [4, 6]
+    assert np.asarray(validation.get_ydata()).tolist() == [3.0, 5.0]
     picture = (tmp_path / "curves.png").read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", picture[16:24]) == (1500, 600)

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from cthulhu_core import Callback, hookspecs
-from cthulhu_core.dispatch import HOOKS, METHODS
-from cthulhu_core.hookspecs import PREFIX
+from cthulhu_core.callback import METHODS
+from cthulhu_core.hookspecs import HOOKS, PREFIX
 
 SERVICES = {"cthulhu_default_callbacks", "cthulhu_save_model", "cthulhu_load_model", "cthulhu_load_weights"}
 PREDICTION = {hook for hook in HOOKS if "predict" in hook}

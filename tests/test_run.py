@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -312,6 +313,23 @@ def test_break_out_of_evaluation_ends_it() -> None:
     assert run.test_logs == {"loss": 1.0}
 
 
+def test_break_out_of_prediction_ends_it() -> None:
+    heard: list[str] = []
+
+    class Listener(Callback):
+        def on_predict_batch_end(self, batch: int, logs: Any) -> None:
+            heard.append(f"batch_end {batch}")
+
+        def on_predict_end(self, logs: Any) -> None:
+            heard.append("end")
+
+    run = new_run(Listener())
+    with run.opened():
+        for _ in run.predict([1.0, 2.0]):
+            break
+    assert heard == ["batch_end 0", "end"]
+
+
 def test_exception_in_a_batch_ends_neither_batch_nor_epoch() -> None:
     recorder = Recorder()
     run = new_run(recorder)
@@ -549,6 +567,24 @@ def test_what_is_added_to_the_logs_of_a_test_belongs_to_validation() -> None:
             for loss in run.test([5.0]):
                 run.record(loss=loss)
     assert run.history.history == {"val_loss": [5.0], "val_score": [0.5]}
+
+
+def test_memory_does_not_grow_with_batches(train: Callable[..., Run]) -> None:
+    held: list[int] = []
+
+    class Held(Callback):
+        def on_batch_end(self, batch: int, logs: Any) -> None:
+            if batch in (5_000, 49_999):
+                held.append(tracemalloc.get_traced_memory()[0])
+
+    losses = [0.5] * 50_000
+    tracemalloc.start()
+    try:
+        run = train(Held(), [losses])
+    finally:
+        tracemalloc.stop()
+    assert held[1] - held[0] < 45_000  # one byte a batch
+    assert run.history.history == {"loss": [0.5]}
 
 
 # --- what a run says ------------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cthulhu_core import Callback, Run, hookimpl
-from cthulhu_core.dispatch import HOOKS, METHODS, Dispatch, Participant
+from cthulhu_core.callback import METHODS
+from cthulhu_core.dispatch import Dispatch, Participant
+from cthulhu_core.hookspecs import HOOKS
 
 LOOP_HOOKS = sorted(set(METHODS.values()))
 VALUES: dict[str, Any] = {

@@ -17,7 +17,7 @@ from cthulhu_core.models.summary import summary
 from cthulhu_core.run import Run
 from cthulhu_core.services import service_manager
 from cthulhu_core.training import loop
-from cthulhu_core.training.batches import Batches, Placement, arrays, is_arrays, make_batches, split
+from cthulhu_core.training.batches import Batches, Placement, are_batches, arrays, is_arrays, make_batches, split
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.optimizers import OptimizerFactory, optimizer_factory
 from cthulhu_core.training.structure import apply, flatten
@@ -175,7 +175,15 @@ class Lump(nn.Module):
 
     def _conjured(self, method: str) -> Objective:
         if self._objective is None:
-            raise RuntimeError(f"{method}: call model.conjure(optimizer=..., loss=...) first, so that it is known what to do")
+            raise RuntimeError(
+                f"{method}: call model.conjure(optimizer=..., loss=...) first, so that it is known what to do"
+            )
+        return self._objective
+
+    def _objective_for(self, targets: Any, device: torch.device) -> Objective:
+        """The objective on ``device``; from the first targets on, one loss for several of them is a loss for each."""
+        self._objective = self._conjured("training").for_targets(targets)
+        self._objective.to(device)
         return self._objective
 
     def _learn_sizes(self, batches: Batches) -> None:
@@ -242,7 +250,7 @@ class Lump(nn.Module):
             >>> model.summon(np.ones((8, 2)), np.ones(8), verbose=0).epoch
             [0]
         """
-        objective = self._conjured("summon()")
+        self._conjured("summon()")
         _check_counts(
             epochs=epochs, initial_epoch=initial_epoch, batch_size=batch_size,
             steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
@@ -265,8 +273,7 @@ class Lump(nn.Module):
         if validation_data is not None:
             validation = _validation(validation_data, batch_size, placement, validation_steps)
         self._learn_sizes(data)
-        objective = objective.for_targets(y)
-        objective.to(placement.device)
+        objective = self._objective_for(y, placement.device)
         run = Run(
             self, self.optimizer, epochs, callbacks,
             initial_epoch=initial_epoch, batch_size=data.batch_size, steps=data.steps, samples=data.samples,
@@ -298,13 +305,12 @@ class Lump(nn.Module):
         Returns:
             The loss as a float; with metrics, the list of the values that ``metrics_names`` names.
         """
-        objective = self._conjured("evaluate()")
+        self._conjured("evaluate()")
         _check_counts(batch_size=batch_size, steps=steps)
         placement = Placement(self)
         data = make_batches(x, y, sample_weight, batch_size=batch_size, placement=placement, steps=steps)
         self._learn_sizes(data)
-        objective = objective.for_targets(y)
-        objective.to(placement.device)
+        objective = self._objective_for(y, placement.device)
         run = self._run_of(data, verbose, callbacks, objective)
         with run.opened():
             loop.test(run, objective, data)
@@ -334,13 +340,13 @@ class Lump(nn.Module):
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
     ) -> Any:
         """One step of the optimizer on one batch, without callbacks; returns as :meth:`evaluate`."""
-        objective = self._conjured("train_on_batch()").for_targets(y).fresh()
+        self._conjured("train_on_batch()")
         placement = Placement(self)
         data = make_batches(
             x, y, sample_weight, batch_size=_length(x), placement=placement, class_weight=class_weight
         )
         self._learn_sizes(data)
-        objective.to(placement.device)
+        objective = self._objective_for(y, placement.device).fresh()
         self.train()
         run = Run(self, self.optimizer)
         for inputs, targets, weights in run.batches(data):
@@ -439,7 +445,7 @@ def validation_schedule(frequency: Any) -> Callable[[int], bool]:
 
 def _validation(given: Any, batch_size: int | None, placement: Placement, steps: int | None) -> Batches:
     x, y, weights = given, None, None
-    if isinstance(given, (tuple, list)) and len(given) in (2, 3) and is_arrays(given[0]):
+    if isinstance(given, (tuple, list)) and len(given) in (2, 3) and not are_batches(given) and is_arrays(given[0]):
         x, y, weights = (*given, None)[:3]
     if is_arrays(x) and y is None and not hasattr(x, "tensors"):
         raise ValueError("validation_data has no targets: expected (x, y), (x, y, weights), a Dataset or a DataLoader")

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from cthulhu_core.training.structure import apply, as_array, as_tensor, flatten
-from cthulhu_core.training.weights import ClassWeights, class_numbers_of, sample_weights
+from cthulhu_core.training.structure import apply, as_array, as_tensor, flatten, is_several
+from cthulhu_core.training.weights import ClassWeights, are_one_hot, class_numbers_of, sample_weights
 
 Triple = tuple[Any, Any, "Tensor | None"]
 
@@ -85,10 +85,13 @@ class ArrayBatches:
         self._inputs = _Columns(inputs, placement.inputs)
         self._targets = _Columns(targets, placement.targets)
         self._weights = _Columns(weights, placement.targets)
-        self.samples = len(self._inputs.leaves[0])
-        self.batch_size = batch_size
-        whole = -(-self.samples // batch_size)
-        self.steps = whole if steps is None else min(steps, whole)
+        self._rows = len(self._inputs.leaves[0])
+        self._size = batch_size
+        whole = -(-self._rows // batch_size)
+        self.batch_size: int | None = batch_size
+        self.steps: int | None = whole if steps is None else min(steps, whole)
+        # Fewer than there are, where steps were asked for.
+        self.samples: int | None = min(self.steps * batch_size, self._rows)
         self._shuffle = shuffle
         row = sum(column.row_bytes for column in (self._inputs, self._targets, self._weights))
         self._block = max(1, _BLOCK_BYTES // (row * batch_size or 1)) * batch_size
@@ -100,23 +103,23 @@ class ArrayBatches:
             )
 
     def __iter__(self) -> Iterator[Triple]:
-        order = torch.randperm(self.samples) if self._shuffle else None
-        end = min(self.steps * self.batch_size, self.samples)
+        order = torch.randperm(self._rows) if self._shuffle else None
+        end = self.samples or 0
         for start in range(0, end, self._block):
             rows = slice(start, min(start + self._block, end))
             chosen = rows if order is None else order[rows]
             yield from zip(
-                self._inputs.batches(chosen, self.batch_size),
-                self._targets.batches(chosen, self.batch_size),
-                self._weights.batches(chosen, self.batch_size),
+                self._inputs.batches(chosen, self._size),
+                self._targets.batches(chosen, self._size),
+                self._weights.batches(chosen, self._size),
                 strict=False,
             )
 
     def first(self) -> Triple:
         """The first rows of the data."""
-        rows = slice(0, min(self.batch_size, self.samples))
+        rows = slice(0, min(self._size, self._rows))
         columns = (self._inputs, self._targets, self._weights)
-        inputs, targets, weights = (next(iter(column.batches(rows, self.batch_size))) for column in columns)
+        inputs, targets, weights = (next(iter(column.batches(rows, self._size))) for column in columns)
         return inputs, targets, weights
 
 
@@ -183,10 +186,14 @@ class IterableBatches:
         self.batch_size = getattr(data, "batch_size", None)
         dataset = getattr(data, "dataset", None)
         self.samples = len(dataset) if steps is None and dataset is not None and hasattr(dataset, "__len__") else None
+        if self.samples is not None and getattr(data, "drop_last", False):
+            self.samples -= self.samples % data.batch_size
         self.exhausted = False
         self._class_weights = class_weights
         self._placement = placement
         self._what = what
+        # A DataLoader makes its batches; others may give what they hold, which a model must not change in place.
+        self._copy = not isinstance(data, DataLoader)
 
     def __iter__(self) -> Iterator[Triple]:
         source = iter(self._data) if self._once is None else self._once
@@ -197,8 +204,8 @@ class IterableBatches:
         if self._asked is not None and count < self._asked:
             self.exhausted = self._once is not None
             warnings.warn(
-                f"{self._what} ended after {count} of {self._asked} batches; the epoch ends here"
-                + (" and so does training: a generator cannot begin again" if self.exhausted else ""),
+                f"{self._what} ended after {count} of {self._asked} batches"
+                + (", and a generator cannot begin again: let it go on, or ask for fewer" if self.exhausted else ""),
                 stacklevel=2,
             )
         if count == 0 and not self.exhausted:
@@ -223,7 +230,7 @@ class IterableBatches:
                 f"{self._what} gave a {type(item).__name__} of {len(item)}: expected (inputs, targets) or "
                 "(inputs, targets, weights); several inputs go into a list or dict of their own"
             )
-        inputs = apply(self._placement.inputs, inputs)
+        inputs = apply(self._input, inputs)
         if self._class_weights is not None:
             by_class = self._class_weights.of(targets)
             weights = by_class if weights is None else by_class * torch.as_tensor(weights)
@@ -232,6 +239,10 @@ class IterableBatches:
         if weights is not None:
             weights = self._placement.targets(torch.as_tensor(weights).float())
         return inputs, targets, weights
+
+    def _input(self, leaf: Any) -> Tensor:
+        tensor = self._placement.inputs(leaf)
+        return tensor.clone() if self._copy else tensor
 
 
 def _endless(data: Any) -> bool:
@@ -249,12 +260,16 @@ def is_arrays(x: Any) -> bool:
     if isinstance(x, (DataLoader, Dataset)):
         return False
     leaves, _ = flatten(x)
-    return all(hasattr(leaf, "shape") or isinstance(leaf, (list, tuple)) for leaf in leaves) and not _of_batches(x)
+    return all(hasattr(leaf, "shape") or isinstance(leaf, (list, tuple)) for leaf in leaves) and not are_batches(x)
 
 
-def _of_batches(x: Any) -> bool:
-    """A list of pairs of arrays is a list of batches."""
-    return isinstance(x, list) and bool(x) and all(isinstance(each, tuple) and len(each) in (2, 3) for each in x)
+def are_batches(x: Any) -> bool:
+    """A list of pairs or triples of arrays is a list of batches."""
+    return isinstance(x, list) and bool(x) and all(_is_batch(each) for each in x)
+
+
+def _is_batch(x: Any) -> bool:
+    return isinstance(x, (tuple, list)) and len(x) in (2, 3) and is_several(x)
 
 
 def arrays(x: Any, y: Any, weights: Any, what: str) -> tuple[Any, Any, Tensor | None]:
@@ -329,10 +344,10 @@ def _warn_of_new_classes(y: Any, at: int) -> None:
 
 
 def _are_classes(y: Any) -> bool:
-    """Whether targets are class numbers, by their dtype, or one-hot rows, by their shape."""
-    shape = getattr(y, "shape", ())
+    """Whether targets are class numbers, by their dtype, or one-hot rows, by their values."""
+    shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) == 2 and shape[1] > 1:
-        return True
+        return are_one_hot(y)
     if len(shape) not in (1, 2):
         return False
     return y.dtype.kind in "iu" if isinstance(y, np.ndarray) else not (y.is_floating_point() or y.is_complex())
@@ -366,12 +381,16 @@ def make_batches(
         return ArrayBatches(x, y, weights, 32 if batch_size is None else batch_size, shuffle, steps, placement)
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         if given is not None:
-            raise ValueError(f"{what}{name} is given beside a {type(x).__name__}: its batches carry their own; leave it out")
+            raise ValueError(
+                f"{what}{name} is given beside a {type(x).__name__}: its batches carry their own; leave it out"
+            )
     if isinstance(x, Dataset):
         endless = isinstance(x, IterableDataset)
         x = DataLoader(x, batch_size=32 if batch_size is None else batch_size, shuffle=shuffle and not endless)
     elif batch_size is not None:
         raise ValueError(f"batch_size is given beside a {type(x).__name__}, which makes its own batches: leave it out")
     if not hasattr(x, "__iter__"):
-        raise TypeError(f"{what}x is a {type(x).__name__}: expected arrays, a Dataset, a DataLoader or an iterable of batches")
-    return IterableBatches(x, steps, class_weights, placement, f"{what}data" if what else "the training data")
+        raise TypeError(
+            f"{what}x is a {type(x).__name__}: expected arrays, a Dataset, a DataLoader or an iterable of batches"
+        )
+    return IterableBatches(x, steps, class_weights, placement, f"{what}data" if what else "the data")

@@ -11,13 +11,17 @@ from torch import Tensor
 
 from cthulhu_core.training.losses import Loss, loss
 from cthulhu_core.training.metrics import Metric, metrics, to_device
+from cthulhu_core.training.structure import is_several
 
 
 class Head(NamedTuple):
-    """One output of the model: its name (empty if it is the only one), place, loss, weight and metrics."""
+    """One output of the model."""
 
     name: str
+    """Empty if it is the only one."""
     position: int
+    number: int
+    """How many outputs there must be, if they have places and not names."""
     loss: Loss
     weight: float
     metrics: list[Metric]
@@ -48,11 +52,17 @@ class Objective:
                     "metrics by output, and loss_weights, need a loss for each output: pass loss=[...] or loss={...}"
                 )
             single = loss(losses)
-            return [Head("", 0, single, 1.0, metrics(measured, single))]
+            return [Head("", 0, 1, single, 1.0, metrics(measured, single))]
         if not isinstance(losses, dict):
             losses = {f"output_{number}": each for number, each in enumerate(losses, 1)}
-        if not isinstance(weights, dict):
-            weights = dict(zip(losses, weights if weights is not None else [1.0] * len(losses), strict=True))
+        if weights is None:
+            weights = {}
+        elif not isinstance(weights, dict):
+            if not isinstance(weights, (list, tuple)) or len(weights) != len(losses):
+                raise ValueError(
+                    f"loss_weights is {weights!r}: expected a list of {len(losses)} numbers, one for each loss, or a dict"
+                )
+            weights = dict(zip(losses, weights, strict=True))
         for name in {*weights, *(measured if isinstance(measured, dict) else ())} - set(losses):
             raise ValueError(f"there is no output {name!r}: outputs are {', '.join(losses)}")
         heads = []
@@ -61,7 +71,7 @@ class Objective:
                 continue
             own = measured.get(name) if isinstance(measured, dict) else copy.deepcopy(measured)
             single = loss(each)
-            heads.append(Head(name, position, single, float(weights.get(name, 1.0)), metrics(own, single)))
+            heads.append(Head(name, position, len(losses), single, float(weights.get(name, 1.0)), metrics(own, single)))
         if not heads:
             raise ValueError("every loss is None: at least one output must have a loss to be trained by")
         return heads
@@ -69,9 +79,9 @@ class Objective:
     def for_targets(self, targets: Any) -> Objective:
         """This objective for these targets: one named loss for several targets is taken for each of them."""
         given, measured, weights = self.given
-        if self._several or not isinstance(given, str) or not isinstance(targets, (list, tuple, dict)):
+        if self._several or not isinstance(given, str) or not is_several(targets):
             return self
-        each = {name: given for name in targets} if isinstance(targets, dict) else [given] * len(targets)
+        each = dict.fromkeys(targets, given) if isinstance(targets, dict) else [given] * len(targets)
         return Objective(each, measured, weights)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -160,9 +170,10 @@ def _pick(values: Any, head: Head, what: str) -> Any:
         if head.name in values:
             return values[head.name]
         raise ValueError(f"{what} have no {head.name!r}: they have {', '.join(map(repr, values))}")
-    if isinstance(values, Sequence) and head.position < len(values):
+    if isinstance(values, Sequence) and len(values) == head.number:
         return values[head.position]
     found = f"{len(values)} of them" if isinstance(values, Sequence) else f"a single {type(values).__name__}"
     raise ValueError(
-        f"{what} are {found}, but conjure() was given a loss for output number {head.position + 1} ({head.name})"
+        f"{what} are {found}, but conjure() was given losses for {head.number}: pass one for each, in a list or dict "
+        "(None for an output without a loss)"
     )

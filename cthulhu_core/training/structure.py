@@ -25,10 +25,15 @@ def flatten(structure: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
         keys = list(structure)
         parts = [flatten(structure[key]) for key in keys]
         return _join(parts, lambda values: dict(zip(keys, values, strict=True)))
-    if isinstance(structure, (list, tuple)) and any(_is_array(each) for each in structure):
+    if is_several(structure):
         kind = tuple if isinstance(structure, tuple) else list
         return _join([flatten(each) for each in structure], kind)
     return [structure], _only
+
+
+def is_several(structure: Any) -> bool:
+    """Whether this is a list, tuple or dict of arrays: several inputs or targets, not one array of numbers."""
+    return isinstance(structure, Mapping) or (isinstance(structure, (list, tuple)) and any(map(_is_array, structure)))
 
 
 def _only(leaves: list[Any]) -> Any:
@@ -56,8 +61,8 @@ def apply(function: Callable[[Any], Any], structure: Any) -> Any:
     """``function`` of every leaf, in the same structure."""
     if isinstance(structure, Mapping):
         return {key: apply(function, value) for key, value in structure.items()}
-    if isinstance(structure, (list, tuple)) and any(_is_array(each) for each in structure):
-        return type(structure)([apply(function, each) for each in structure])
+    if is_several(structure):
+        return (tuple if isinstance(structure, tuple) else list)(apply(function, each) for each in structure)
     return function(structure)
 
 
@@ -71,19 +76,30 @@ def as_array(leaf: Any, what: str) -> np.ndarray | torch.Tensor:
     if not isinstance(leaf, (np.ndarray, torch.Tensor)):
         # Frames and series say how they become arrays.
         leaf = leaf.to_numpy() if hasattr(leaf, "to_numpy") else np.asarray(leaf)
-    if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biufc":
-        raise TypeError(f"{what} has values of type {leaf.dtype}: expected numbers; convert them, e.g. .astype('float32')")
-    if leaf.ndim == 0:
+    array: np.ndarray | torch.Tensor = leaf
+    if isinstance(array, np.ndarray) and array.dtype.kind not in "biufc":
+        raise TypeError(
+            f"{what} has values of type {array.dtype}: expected numbers; convert them, e.g. .astype('float32')"
+        )
+    if array.ndim == 0:
         raise ValueError(f"{what} is a single number: expected an array with one row for each sample")
-    return leaf
+    return array
 
 
 def as_tensor(leaf: Any, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """``leaf`` as a tensor on ``device``; floating-point numbers become ``dtype``, all others stay what they are."""
-    if not isinstance(leaf, torch.Tensor):
-        array = as_array(leaf, "a batch") if not np.isscalar(leaf) else np.asarray(leaf)
-        # Unsigned integers of more than 8 bits are not known to all of PyTorch.
-        if array.dtype.kind == "u" and array.dtype.itemsize > 1:
-            array = array.astype(np.int64)
-        leaf = torch.from_numpy(np.ascontiguousarray(array)) if array.flags.writeable else torch.tensor(array)
-    return leaf.to(device, dtype if leaf.is_floating_point() else None, non_blocking=True)
+    tensor = leaf if isinstance(leaf, torch.Tensor) else _from_numpy(leaf)
+    # To the CPU, non_blocking would give the tensor away before its numbers have arrived.
+    return tensor.to(device, dtype if tensor.is_floating_point() else None, non_blocking=device.type != "cpu")
+
+
+def _from_numpy(leaf: Any) -> torch.Tensor:
+    """A tensor of what NumPy understands; it may share the memory of ``leaf``."""
+    array = np.asarray(leaf) if np.isscalar(leaf) else as_array(leaf, "a batch")
+    if isinstance(array, torch.Tensor):
+        return array
+    # Unsigned integers of more than 8 bits are not known to all of PyTorch, and foreign byte orders to none of it.
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = array.astype(np.int64)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return torch.from_numpy(np.ascontiguousarray(array)) if array.flags.writeable else torch.tensor(array)

@@ -25,7 +25,9 @@ class ClassWeights:
 
     def __init__(self, given: Any) -> None:
         if not isinstance(given, Mapping) or not given:
-            raise ValueError(f"class_weight is {given!r}: expected a dict from class number to weight, e.g. {{0: 1, 1: 5}}")
+            raise ValueError(
+                f"class_weight is {given!r}: expected a dict from class number to weight, e.g. {{0: 1, 1: 5}}"
+            )
         for number, weight in given.items():
             if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 0:
                 raise ValueError(f"class_weight has the class {number!r}: expected class numbers 0, 1, 2, ...")
@@ -67,9 +69,19 @@ def class_numbers_of(targets: Any) -> np.ndarray:
     return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
 
+def are_one_hot(targets: Any) -> bool:
+    """Whether all rows of ``targets``, shape (N, classes), are zeros and a single one."""
+    pieces = (_on_cpu(targets[start : start + _ROWS]) for start in range(0, targets.shape[0], _ROWS))
+    return all(bool((((piece == 0) | (piece == 1)).all()) and (piece.sum(1) == 1).all()) for piece in pieces)
+
+
+def _on_cpu(rows: Any) -> np.ndarray:
+    return np.asarray(rows.detach().cpu() if isinstance(rows, Tensor) else rows)
+
+
 def _numbers(rows: Any) -> np.ndarray:
-    rows = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else np.asarray(rows)
-    numbers = rows.argmax(1) if rows.ndim == 2 and rows.shape[1] > 1 else rows.reshape(-1)
+    rows = _on_cpu(rows)
+    numbers: np.ndarray = rows.argmax(1) if rows.ndim == 2 and rows.shape[1] > 1 else rows.reshape(-1)
     if not np.array_equal(numbers, numbers.astype(np.int64)):
         raise ValueError(f"class_weight needs class numbers: the targets hold {rows.dtype} values that are no integers")
     return numbers.astype(np.int64)
