@@ -66,6 +66,7 @@ def rates(reductions, start, epochs):
     return given
 
 
+@pytest.mark.slow
 @settings(max_examples=4000, deadline=None)
 @given(NAMES, st.lists(VALUES, max_size=16), RATES, ARGUMENTS)
 def test_callback_does_what_the_documentation_says(name, values, rate, arguments):
