@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -156,17 +157,17 @@ class Lump(nn.Module):
             raise RuntimeError(self._why_no_optimizer())
         return self._optimizer
 
-    def _why_no_optimizer(self) -> str:
-        if self._make_optimizer is None:
-            return "the model has no optimizer yet: call model.conjure(optimizer=..., loss=...)"
-        if not any(True for _ in self.parameters()):
-            return "the model has no parameters: there is nothing to train"
-        return "the model has no optimizer yet: the sizes of its layers are learned from the first data"
-
     @optimizer.setter
     def optimizer(self, optimizer: torch.optim.Optimizer) -> None:
         self._make_optimizer = optimizer_factory(optimizer)
         self._optimizer = optimizer
+
+    def _why_no_optimizer(self) -> str:
+        if self._make_optimizer is None:
+            return "the model has no optimizer yet: call model.conjure(optimizer=..., loss=...)"
+        if not list(self.parameters()):
+            return "the model has no parameters: there is nothing to train"
+        return "the model has no optimizer yet: the sizes of its layers are learned from the first data"
 
     @property
     def metrics_names(self) -> list[str]:
@@ -342,9 +343,7 @@ class Lump(nn.Module):
         """One step of the optimizer on one batch, without callbacks; returns as :meth:`evaluate`."""
         self._conjured("train_on_batch()")
         placement = Placement(self)
-        data = make_batches(
-            x, y, sample_weight, batch_size=_length(x), placement=placement, class_weight=class_weight
-        )
+        data = make_batches(x, y, sample_weight, batch_size=_length(x), placement=placement, class_weight=class_weight)
         self._learn_sizes(data)
         objective = self._objective_for(y, placement.device).fresh()
         self.train()
@@ -411,7 +410,7 @@ def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None) 
 
 
 def _no_service(does: str, filepath: Path) -> ImportError:
-    suffix = os.path.splitext(os.fspath(filepath))[1]
+    suffix = PurePath(filepath).suffix
     named = f"{suffix} files" if suffix else f"{os.fspath(filepath)!r}, which has no suffix"
     return ImportError(f"no installed package {does} {named}: for .h5 and .hdf5, pip install cthulhu-checkpoint")
 

@@ -31,6 +31,8 @@ def train(
             for inputs, targets, weights in run.batches(data):
                 step(run, model, objective, optimizer, inputs, targets, weights)
             if data.exhausted:
+                if run.batch is None:
+                    break  # nothing came: this is no epoch
                 run.stop()
             if validation is not None and validation_is_due(epoch):
                 test(run, objective, validation)

@@ -91,7 +91,7 @@ def loss(given: Any) -> Loss:
             setattr(per_sample, "reduction", "none")  # noqa: B010 - of this copy only, which no type knows
     else:
         name = getattr(given, "__name__", type(given).__name__)
-        if given is getattr(functional, name, None):
+        if hasattr(functional, name) and getattr(functional, name) is given:
             per_sample = partial(given, reduction="none")
     return Loss(name, given, per_sample, given)
 

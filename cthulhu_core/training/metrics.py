@@ -83,7 +83,8 @@ def _direction(metric: Any) -> Literal["max", "min"] | None:
 def _by_name(name: str, loss: Loss) -> Metric:
     if name in ("acc", "accuracy"):
         return Metric("acc", lambda output, target: accuracy(output, target, loss))
-    function = look_up("metric", name, {"acc": accuracy, "accuracy": accuracy, **METRICS})
+    known: dict[str, Callable[..., Any]] = {"acc": accuracy, "accuracy": accuracy, **METRICS}
+    function = look_up("metric", name, known)
     return Metric(name, function, direction="max" if function is cosine else None)
 
 
@@ -94,8 +95,10 @@ _ON_LOGITS = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
 
 def accuracy(output: Tensor, target: Tensor, loss: Loss) -> Tensor:
     """Share of right predictions: binary, of class numbers, or of one-hot classes, as loss and shapes say."""
-    if output.ndim > 2 and loss.name not in LOSSES and (
-        target.ndim == output.ndim - 1 or loss.name in ("CrossEntropyLoss", "cross_entropy")
+    if (
+        output.ndim > 2
+        and loss.name not in LOSSES
+        and (target.ndim == output.ndim - 1 or loss.name in ("CrossEntropyLoss", "cross_entropy"))
     ):
         # PyTorch's losses have the classes second, Keras' have them last.
         classes = target if target.ndim < output.ndim else target.argmax(1)

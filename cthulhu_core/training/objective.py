@@ -60,7 +60,8 @@ class Objective:
         elif not isinstance(weights, dict):
             if not isinstance(weights, (list, tuple)) or len(weights) != len(losses):
                 raise ValueError(
-                    f"loss_weights is {weights!r}: expected a list of {len(losses)} numbers, one for each loss, or a dict"
+                    f"loss_weights is {weights!r}: expected a list of {len(losses)} numbers, one for each loss, "
+                    "or a dict"
                 )
             weights = dict(zip(losses, weights, strict=True))
         for name in {*weights, *(measured if isinstance(measured, dict) else ())} - set(losses):

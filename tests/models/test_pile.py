@@ -97,7 +97,7 @@ def test_sizes_are_known_without_data_when_the_first_one_is() -> None:
 def test_sizes_above_an_embedding_are_known() -> None:
     model = Pile([TheHydra(50, 8, input_length=6), nn.Flatten(), Daoloth(1, activation="sigmoid")])
     model.conjure("sgd", "binary_crossentropy")
-    assert model.layers[2].weight.shape == (1, 48)  # type: ignore[union-attr]
+    assert model.layers[2].weight.shape == (1, 48)
     assert model.predict(np.zeros((3, 6), np.int64)).shape == (3, 1)
 
 
@@ -116,8 +116,8 @@ def test_lazy_modules_of_torch_learn_their_sizes_from_the_first_data() -> None:
     model.conjure("adam", "sparse_categorical_crossentropy", ["acc"])
     images = np.random.default_rng(0).normal(size=(12, 1, 6, 6))
     history = model.summon(images, np.arange(12) % 2, batch_size=5, epochs=2, verbose=0)
-    assert model.layers[0].weight.shape == (4, 1, 3, 3)  # type: ignore[union-attr]
-    assert model.layers[4].weight.shape == (2, 64)  # type: ignore[union-attr]
+    assert model.layers[0].weight.shape == (4, 1, 3, 3)
+    assert model.layers[4].weight.shape == (2, 64)
     assert len(model.optimizer.param_groups[0]["params"]) == 6
     assert len(history.history["acc"]) == 2
 

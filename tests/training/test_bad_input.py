@@ -115,7 +115,10 @@ def test_split_outside_of_zero_and_one(model: Lump, share: float) -> None:
         model.summon(X, Y, validation_split=share)
 
 
-@pytest.mark.parametrize(("share", "message"), [(0.01, "leaves 10 for training and 0 for validation"), (0.99, "leaves 0 for training and 10 for validation")])
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [(0.01, "leaves 10 for training and 0 for validation"), (0.99, "leaves 0 for training and 10 for validation")],
+)
 def test_split_that_leaves_a_part_empty(model: Lump, share: float, message: str) -> None:
     if share == 0.01:
         # As Keras rounds: the part for training is rounded down, so that small shares leave one row.
@@ -141,7 +144,9 @@ def test_steps_missing_for_a_generator(model: Lump) -> None:
 
 @pytest.mark.parametrize("frequency", [0, -1, 1.5, True, "2", None])
 def test_validation_frequency(model: Lump, frequency: Any) -> None:
-    with pytest.raises(ValueError, match=f"validation_freq is {frequency!r}: expected an integer of at least 1, or a list"):
+    with pytest.raises(
+        ValueError, match=f"validation_freq is {frequency!r}: expected an integer of at least 1, or a list"
+    ):
         model.summon(X, Y, validation_data=(X, Y), validation_freq=frequency)
 
 
@@ -163,7 +168,9 @@ def test_arguments_for_arrays_beside_batches(model: Lump) -> None:
         model.summon([(X, Y)], Y)
     with pytest.raises(ValueError, match="sample_weight is given beside a list"):
         model.summon([(X, Y)], sample_weight=Y)
-    with pytest.raises(ValueError, match="batch_size is given beside a list, which makes its own batches: leave it out"):
+    with pytest.raises(
+        ValueError, match="batch_size is given beside a list, which makes its own batches: leave it out"
+    ):
         model.summon([(X, Y)], batch_size=4)
     with pytest.raises(ValueError, match="TensorDataset of 2.*neither y nor sample_weight beside it"):
         model.summon(TensorDataset(torch.ones(4, 3), torch.ones(4)), Y[:4])
@@ -186,7 +193,9 @@ def test_callbacks_that_are_none_are_refused_before_training(model: Lump) -> Non
 def test_wrong_models() -> None:
     with pytest.raises(TypeError, match="Lump wraps a torch.nn.Module: got <function"):
         Lump(lambda x: x)  # type: ignore[arg-type]
-    with pytest.raises(NotImplementedError, match=r"Net has no forward: write one, or wrap a module with Lump\(module\)"):
+    with pytest.raises(
+        NotImplementedError, match=r"Net has no forward: write one, or wrap a module with Lump\(module\)"
+    ):
         type("Net", (Lump,), {})()(torch.ones(1))
 
 

@@ -277,13 +277,25 @@ def test_exhausted_generator_ends_epoch_and_training_with_a_warning() -> None:
     assert len(history.history["loss"]) == 2
 
 
+def test_generator_that_ends_with_an_epoch_leaves_no_epoch_without_values() -> None:
+    class NeedsLoss(Callback):
+        def on_epoch_end(self, epoch: int, logs: Any) -> None:
+            assert logs["loss"] > 0
+
+    model = Lump(nn.Linear(3, 1))
+    model.conjure("sgd", "mse")
+    with pytest.warns(UserWarning, match="the data ended after 0 of 2 batches"):
+        history = model.summon(
+            counted([], 4), steps_per_epoch=2, epochs=9, verbose=0, validation_data=(X, Y), callbacks=NeedsLoss()
+        )
+    assert history.epoch == history.epochs_of("val_loss") == [0, 1]
+
+
 def test_exhausted_validation_generator_does_not_end_training() -> None:
     model = Lump(nn.Linear(3, 1))
     model.conjure("sgd", "mse")
     with pytest.warns(UserWarning, match="validation data ended after . of 2 batches"):
-        history = model.summon(
-            X, Y, epochs=3, verbose=0, validation_data=counted([], 3), validation_steps=2
-        )
+        history = model.summon(X, Y, epochs=3, verbose=0, validation_data=counted([], 3), validation_steps=2)
     assert history.epoch == [0, 1, 2]
     assert history.epochs_of("val_loss") == [0, 1]
 

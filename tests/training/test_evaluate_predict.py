@@ -179,7 +179,9 @@ def test_saving_without_a_package_says_which_to_install(suffix: str, tmp_path: A
         (lambda: model.load_weights(path), "loads"),
         (lambda: load_model(str(path)), "loads"),
     ):
-        with pytest.raises(ImportError, match=f"no installed package {does} {suffix} files.*pip install cthulhu-checkpoint"):
+        with pytest.raises(
+            ImportError, match=f"no installed package {does} {suffix} files.*pip install cthulhu-checkpoint"
+        ):
             act()
     with pytest.raises(ImportError, match="which has no suffix"):
         model.save(tmp_path / "model")

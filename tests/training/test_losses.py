@@ -47,16 +47,16 @@ DEFINITIONS: dict[tuple[str, ...], Formula] = {
         100 * np.abs((t - o) / np.maximum(np.abs(t), EPS)).mean(-1)
     ),
     ("mean_squared_logarithmic_error", "msle"): lambda o, t: (
-        ((np.log(np.maximum(o, EPS) + 1) - np.log(np.maximum(t, EPS) + 1)) ** 2).mean(-1)
-    ),
+        (np.log(np.maximum(o, EPS) + 1) - np.log(np.maximum(t, EPS) + 1)) ** 2
+    ).mean(-1),
     ("hinge",): lambda o, t: np.maximum(1 - signs(t) * o, 0).mean(-1),
     ("squared_hinge",): lambda o, t: (np.maximum(1 - signs(t) * o, 0) ** 2).mean(-1),
     ("categorical_hinge",): lambda o, t: np.maximum(((1 - t) * o).max(-1) - (t * o).sum(-1) + 1, 0),
     ("logcosh",): lambda o, t: np.log(np.cosh(o - t)).mean(-1),
     ("huber", "huber_loss"): huber,
     ("kullback_leibler_divergence", "kld"): lambda o, t: (
-        (np.clip(t, EPS, 1) * np.log(np.clip(t, EPS, 1) / np.clip(o, EPS, 1))).sum(-1)
-    ),
+        np.clip(t, EPS, 1) * np.log(np.clip(t, EPS, 1) / np.clip(o, EPS, 1))
+    ).sum(-1),
     ("poisson",): lambda o, t: (o - t * np.log(o + EPS)).mean(-1),
     ("cosine_proximity", "cosine_similarity"): lambda o, t: -(unit(o) * unit(t)).sum(-1),
     ("categorical_crossentropy",): lambda o, t: -(t * np.log(clipped(o / o.sum(-1, keepdims=True)))).sum(-1),
@@ -77,7 +77,9 @@ def draw(data: st.DataObject, name: str) -> tuple[np.ndarray, np.ndarray]:
     high = 63 / 64 if name in POSITIVE else 4.0
     output = data.draw(arrays.arrays(np.float32, shape, elements=st.floats(low, high, width=16)))
     if name in ONE_HOT:
-        target = np.eye(shape[1], dtype=np.float32)[data.draw(arrays.arrays(np.int64, shape[0], elements=st.integers(0, shape[1] - 1)))]
+        target = np.eye(shape[1], dtype=np.float32)[
+            data.draw(arrays.arrays(np.int64, shape[0], elements=st.integers(0, shape[1] - 1)))
+        ]
     else:
         target = data.draw(arrays.arrays(np.float32, shape, elements=st.floats(0.0625, 4.0, width=16)))
     if "cosine" in name:

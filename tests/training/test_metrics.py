@@ -170,7 +170,11 @@ def test_object_is_logged_by_its_name_or_class() -> None:
 
     named = Bias()
     named.name = "offset"  # type: ignore[attr-defined]
-    assert [metric.name for metric in metrics([Bias(), named, nn.L1Loss()], loss("mse"))] == ["Bias", "offset", "L1Loss"]
+    assert [metric.name for metric in metrics([Bias(), named, nn.L1Loss()], loss("mse"))] == [
+        "Bias",
+        "offset",
+        "L1Loss",
+    ]
 
 
 def test_metric_mistakes_are_answered() -> None:
@@ -256,7 +260,10 @@ def test_metric_object_is_computed_over_the_epoch_not_averaged() -> None:
 def test_collection_logs_each_of_its_metrics() -> None:
     model = Pile([Daoloth(2, input_dim=1, activation="softmax")])
     collection = torchmetrics.MetricCollection(
-        [torchmetrics.classification.MulticlassAccuracy(2, average="micro"), torchmetrics.classification.MulticlassRecall(2)]
+        [
+            torchmetrics.classification.MulticlassAccuracy(2, average="micro"),
+            torchmetrics.classification.MulticlassRecall(2),
+        ]
     )
     model.conjure(still, "sparse_categorical_crossentropy", [collection, "acc"])
     assert model.metrics_names == ["loss", "MulticlassAccuracy", "MulticlassRecall", "acc"]
@@ -314,5 +321,3 @@ def test_metric_may_give_a_number() -> None:
     model.conjure(still, "mse", [constant])
     history = model.summon(X, Y, batch_size=2, verbose=0, callbacks=logs)
     assert history.history["constant"] == [0.25]
-
-

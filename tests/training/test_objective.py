@@ -39,8 +39,10 @@ class Two(Lump):
 def by_hand(model: Two) -> tuple[float, float, float]:
     """Loss of the numbers, loss of the kinds, and accuracy of the kinds."""
     with torch.no_grad():
-        number, kind = list(model(torch.tensor(A), torch.tensor(B)).values()) if model.outputs is dict else model(
-            torch.tensor(A), torch.tensor(B)
+        number, kind = (
+            list(model(torch.tensor(A), torch.tensor(B)).values())
+            if model.outputs is dict
+            else model(torch.tensor(A), torch.tensor(B))
         )
         return (
             functional.mse_loss(number, torch.tensor(NUMBER)).item(),
@@ -156,7 +158,9 @@ def test_number_of_losses_and_outputs_must_agree() -> None:
     model = Two()
     for losses, targets in ((["mse"], [NUMBER]), (["mse"] * 3, [NUMBER] * 3)):
         model.conjure("sgd", losses)
-        with pytest.raises(ValueError, match=f"the model's outputs are 2 of them, .* losses for {len(losses)}: pass one"):
+        with pytest.raises(
+            ValueError, match=f"the model's outputs are 2 of them, .* losses for {len(losses)}: pass one"
+        ):
             model.summon([A, B], targets, verbose=0)
 
 

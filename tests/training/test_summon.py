@@ -276,9 +276,7 @@ def test_validation_frequency_counts_epochs_or_names_them(frequency: Any, expect
 
 
 def test_frequency_counts_from_the_first_epoch_of_all_not_of_this_call() -> None:
-    history = regression().summon(
-        X, Y, epochs=6, initial_epoch=3, verbose=0, validation_data=(X, Y), validation_freq=3
-    )
+    history = regression().summon(X, Y, epochs=6, initial_epoch=3, verbose=0, validation_data=(X, Y), validation_freq=3)
     assert history.epochs_of("val_loss") == [5]
 
 
@@ -306,16 +304,16 @@ def test_split_of_numbers_that_are_no_classes_warns_of_nothing() -> None:
 def test_stop_in_a_batch_ends_batch_and_epoch_and_keeps_its_validation() -> None:
     stops, journal = Stops("on_batch_end", 1), Journal()
     model = regression()
-    history = model.summon(
-        X, Y, batch_size=4, epochs=9, verbose=0, validation_data=(X, Y), callbacks=[stops, journal]
-    )
+    history = model.summon(X, Y, batch_size=4, epochs=9, verbose=0, validation_data=(X, Y), callbacks=[stops, journal])
     assert stops.batches == 2
     assert (history.epoch, list(history.history)) == ([0], ["loss", "val_loss"])
     assert journal.names[-4:] == ["test begin", "test end", "epoch end 0", "train end"]
     assert model.stop_training
 
 
-@pytest.mark.parametrize(("hook", "epochs", "batches"), [("on_epoch_begin", [0, 1, 2], 11), ("on_epoch_end", [0, 1, 2], 15)])
+@pytest.mark.parametrize(
+    ("hook", "epochs", "batches"), [("on_epoch_begin", [0, 1, 2], 11), ("on_epoch_end", [0, 1, 2], 15)]
+)
 def test_stop_at_an_epoch_ends_training_with_it(hook: str, epochs: list[int], batches: int) -> None:
     stops = Stops(hook, 2)
     history = regression().summon(X, Y, batch_size=4, epochs=9, verbose=0, callbacks=stops)
@@ -324,9 +322,7 @@ def test_stop_at_an_epoch_ends_training_with_it(hook: str, epochs: list[int], ba
 
 def test_stop_asked_in_the_last_batch_survives_validation() -> None:
     stops = Stops("on_batch_end", 4)
-    history = regression().summon(
-        X, Y, batch_size=4, epochs=9, verbose=0, validation_data=(X, Y), callbacks=[stops]
-    )
+    history = regression().summon(X, Y, batch_size=4, epochs=9, verbose=0, validation_data=(X, Y), callbacks=[stops])
     assert (history.epoch, stops.batches) == ([0], 5)
 
 
