@@ -31,13 +31,14 @@ class Batches(Protocol):
     samples: int | None
     steps: int | None
     batch_size: int | None
-    exhausted: bool
-    """Whether the data ended early and cannot begin again."""
 
     def __iter__(self) -> Iterator[Triple]: ...
 
     def first(self) -> Triple:
         """A batch to learn shapes from; it is still part of the next epoch."""
+
+    def ended(self) -> bool:
+        """Whether there is nothing for another epoch."""
 
 
 class Placement:
@@ -69,8 +70,6 @@ class ArrayBatches:
         steps: batches in an epoch; all by default.
         placement: where the model is.
     """
-
-    exhausted = False
 
     def __init__(
         self,
@@ -121,6 +120,10 @@ class ArrayBatches:
         columns = (self._inputs, self._targets, self._weights)
         inputs, targets, weights = (next(iter(column.batches(rows, self._size))) for column in columns)
         return inputs, targets, weights
+
+    def ended(self) -> bool:
+        """Never: rows can be read again."""
+        return False
 
 
 class _Columns:
@@ -188,7 +191,9 @@ class IterableBatches:
         self.samples = len(dataset) if steps is None and dataset is not None and hasattr(dataset, "__len__") else None
         if self.samples is not None and getattr(data, "drop_last", False):
             self.samples -= self.samples % data.batch_size
-        self.exhausted = False
+        # What was taken from a generator to be looked at, and still has to be trained on.
+        self._looked_at: list[Any] = []
+        self._exhausted = False
         self._class_weights = class_weights
         self._placement = placement
         self._what = what
@@ -196,28 +201,43 @@ class IterableBatches:
         self._copy = not isinstance(data, DataLoader)
 
     def __iter__(self) -> Iterator[Triple]:
-        source = iter(self._data) if self._once is None else self._once
+        source = iter(self._data) if self._once is None else itertools.chain(self._looked_at, self._once)
+        self._looked_at = []
         count = 0
         for item in itertools.islice(source, self._asked):
             count += 1
             yield self._triple(item)
         if self._asked is not None and count < self._asked:
-            self.exhausted = self._once is not None
-            warnings.warn(
-                f"{self._what} ended after {count} of {self._asked} batches"
-                + (", and a generator cannot begin again: let it go on, or ask for fewer" if self.exhausted else ""),
-                stacklevel=2,
-            )
-        if count == 0 and not self.exhausted:
-            raise ValueError(f"{self._what} gave no batch: expected at least one")
+            self._exhausted = self._once is not None
+            self._warn_of_end(f"after {count} of {self._asked} batches")
+        if count == 0 and not self._exhausted:
+            raise self._no_batch()
 
     def first(self) -> Triple:
         """The batch that the next epoch begins with (a generator's is put back), or one like it."""
-        if self._once is None:
-            return self._triple(next(iter(self._data)))
-        item = next(self._once)
-        self._once = itertools.chain([item], self._once)
-        return self._triple(item)
+        found = self._looked_at or list(itertools.islice(self._data, 1))
+        if not found:
+            raise self._no_batch()
+        if self._once is not None:
+            self._looked_at = found
+        return self._triple(found[0])
+
+    def ended(self) -> bool:
+        """Whether a generator has no batch left; the one that is looked at is still part of the next epoch."""
+        if self._once is None or self._exhausted:
+            return self._exhausted
+        self._looked_at = self._looked_at or list(itertools.islice(self._once, 1))
+        if not self._looked_at:
+            self._exhausted = True
+            self._warn_of_end("with an epoch before the last")
+        return self._exhausted
+
+    def _no_batch(self) -> ValueError:
+        return ValueError(f"{self._what} gave no batch: expected at least one")
+
+    def _warn_of_end(self, when: str) -> None:
+        cure = ", and a generator cannot begin again: let it go on, or ask for fewer batches"
+        warnings.warn(f"{self._what} ended {when}{cure if self._exhausted else ''}", stacklevel=3)
 
     def _triple(self, item: Any) -> Triple:
         targets, weights = None, None

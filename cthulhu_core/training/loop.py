@@ -30,12 +30,10 @@ def train(
             objective.reset()
             for inputs, targets, weights in run.batches(data):
                 step(run, model, objective, optimizer, inputs, targets, weights)
-            if data.exhausted:
-                if run.batch is None:
-                    break  # nothing came: this is no epoch
-                run.stop()
             if validation is not None and validation_is_due(epoch):
                 test(run, objective, validation)
+            if epoch + 1 < run.params["epochs"] and not model.stop_training and data.ended():
+                run.stop()
 
 
 def step(

@@ -84,6 +84,14 @@ def test_empty_data(model: Lump) -> None:
         model.predict(X[:0])
 
 
+def test_data_that_gives_nothing_to_learn_sizes_from() -> None:
+    for data in (iter([]), (batch for batch in ())):
+        model = Pile([Daoloth(1)])
+        model.conjure("sgd", "mse")
+        with pytest.raises(ValueError, match="the data gave no batch: expected at least one"):
+            model.summon(data, steps_per_epoch=2)
+
+
 def test_no_data(model: Lump) -> None:
     with pytest.raises(ValueError, match="x is None: expected arrays, a Dataset, a DataLoader or an iterable"):
         model.summon()

@@ -268,6 +268,15 @@ def test_generator_is_asked_for_no_batch_too_many_and_goes_on_in_the_next_epoch(
     assert numbers == list(range(9))
 
 
+def test_generator_serves_any_number_of_epochs() -> None:
+    numbers: list[int] = []
+    model = Lump(nn.Linear(3, 1))
+    model.conjure("sgd", "mse")
+    history = model.summon(counted(numbers, 10**9), steps_per_epoch=1, epochs=2000, verbose=0)
+    assert len(history.epoch) == 2000
+    assert numbers == list(range(2000))
+
+
 def test_exhausted_generator_ends_epoch_and_training_with_a_warning() -> None:
     model = Lump(nn.Linear(3, 1))
     model.conjure("sgd", "mse")
@@ -284,7 +293,7 @@ def test_generator_that_ends_with_an_epoch_leaves_no_epoch_without_values() -> N
 
     model = Lump(nn.Linear(3, 1))
     model.conjure("sgd", "mse")
-    with pytest.warns(UserWarning, match="the data ended after 0 of 2 batches"):
+    with pytest.warns(UserWarning, match="the data ended with an epoch before the last, and a generator cannot"):
         history = model.summon(
             counted([], 4), steps_per_epoch=2, epochs=9, verbose=0, validation_data=(X, Y), callbacks=NeedsLoss()
         )
