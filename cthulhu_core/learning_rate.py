@@ -75,5 +75,7 @@ def _ratio(group: dict[str, Any], first: float) -> float:
 
 def _groups(optimizer: torch.optim.Optimizer | None) -> list[dict[str, Any]]:
     if optimizer is None:
-        raise ValueError("this run has no optimizer whose learning rate could change: pass it, Run(model, optimizer=...)")
+        raise ValueError(
+            "this run has no optimizer whose learning rate could change: pass it, Run(model, optimizer=...)"
+        )
     return optimizer.param_groups

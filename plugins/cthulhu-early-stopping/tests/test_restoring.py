@@ -37,6 +37,18 @@ def test_without_any_epoch_nothing_happens(train, model):
     assert model.epochs == (0.0, 0)
 
 
+def test_loop_that_ignores_the_stop_ends_with_the_best_weights_as_well(model):
+    stop = EarlyStopping("loss", patience=1, restore_best_weights=True)
+    run = Run(model, epochs=4, callbacks=stop)
+    with run:
+        for epoch, loss in enumerate([2.0, 1.0, 3.0, 3.0]):
+            run.epoch_begin(epoch)
+            run.logs["loss"] = loss
+            model.train_an_epoch()
+            run.epoch_end()
+    assert (stop.best_epoch, stop.wait, model.epochs) == (1, 2, (2.0, 2))
+
+
 def test_weights_are_restored_when_another_callback_stops(train, model):
     class Stop(Callback):
         def on_epoch_end(self, epoch, logs):
@@ -67,15 +79,16 @@ def test_weights_are_restored_after_an_exception_which_propagates(model, error):
 
 
 class Fragile(nn.Module):
-    """Extra state, copied after the weights, whose copying can be interrupted."""
+    """Extra state, copied between two weights, whose copying can be interrupted."""
 
     def __init__(self, model):
         super().__init__()
-        self.inner = model
-        self.tail = Tail()
+        self.first = nn.Linear(1, 1)
+        self.middle = Middle()
+        self.last = model
 
 
-class Tail(nn.Module):
+class Middle(nn.Module):
     def __init__(self):
         super().__init__()
         self.state = Interrupting()
@@ -103,7 +116,7 @@ def test_interrupt_while_the_best_weights_are_copied_leaves_the_model_with_them(
     class Log(Callback):
         def on_epoch_end(self, epoch, logs):
             logs["loss"] = [3.0, 4.0, 1.0][epoch]
-            fragile.tail.state.armed = epoch == 2
+            fragile.middle.state.armed = epoch == 2
 
     def loop():
         with Run(fragile, epochs=9, callbacks=[Log(), stop]) as run:

@@ -89,6 +89,7 @@ def check(stop, model, should, epochs):
         assert stop.best_weights["trained"] == model.trained == should.best_epoch + 1
 
 
+@pytest.mark.slow
 @settings(max_examples=3000, deadline=None)
 @given(st.sampled_from(["val_loss", "val_acc"]), st.lists(VALUES, max_size=12), ARGUMENTS, st.booleans())
 def test_callback_does_what_the_documentation_says(name, values, arguments, restore):

@@ -119,7 +119,6 @@ class ReduceLROnPlateau(Callback):
             return
         if self.in_cooldown():
             self.cooldown_counter -= 1
-            self.wait = 0
         if self._monitor.update(value):
             self.wait = 0
         elif not self.in_cooldown():
