@@ -45,8 +45,8 @@ class Participant:
     reason: str
     """Why it is here, for ``run.explain()``."""
     disabled: bool = False
-    failures: dict[str, int] = field(default_factory=dict)
-    """Failures in a row, by hook."""
+    failures: dict[Callable[..., Any], int] = field(default_factory=dict)
+    """Failures in a row, by implementation: a participant may have two of one hook."""
 
     @property
     def name(self) -> str:
@@ -219,7 +219,7 @@ class HookCall:
     def _forgive(self, participant: Participant, function: Callable[..., Any]) -> Callable[..., None]:
         """``function`` under ``on_error = "disable"``."""
         failures, hook = participant.failures, self.hook
-        failures.setdefault(hook, 0)
+        failures.setdefault(function, 0)
 
         def forgiven(*arguments: Any) -> None:
             if participant.disabled and hook != "cthulhu_teardown":
@@ -227,10 +227,10 @@ class HookCall:
             try:
                 function(*arguments)
             except Exception as error:  # noqa: BLE001 - whatever an observer raises, training goes on
-                failures[hook] += 1
-                self.dispatch.forgive(error, participant, hook)
+                failures[function] += 1
+                self.dispatch.forgive(error, participant, hook, failures[function])
             else:
-                failures[hook] = 0
+                failures[function] = 0
 
         return forgiven
 
@@ -283,10 +283,9 @@ class Dispatch:
         notes = [*getattr(error, "__notes__", ()), note]
         error.__notes__ = notes  # type: ignore[attr-defined]
 
-    def forgive(self, error: Exception, participant: Participant, hook: str) -> None:
+    def forgive(self, error: Exception, participant: Participant, hook: str, count: int) -> None:
         """Log a failure of an observer, and take it out of the run after too many."""
         self.note(error, participant, hook)
-        count = participant.failures[hook]
         logger.error(
             "%s failed in hook %s%s; training goes on (failure %d of %d in a row)",
             participant, hook, self.run.position(), count, FAILURES_IN_A_ROW, exc_info=error,

@@ -249,6 +249,25 @@ def test_success_starts_the_count_again(train: Callable[..., Run]) -> None:
     assert flaky.heard == [-1.0, -1.0, 1.0, -1.0, -1.0, 1.0, "epoch_end", "teardown"]
 
 
+def test_failures_are_counted_for_each_of_two_implementations_of_a_hook(train: Callable[..., Run]) -> None:
+    heard = []
+
+    class Twice(Callback):
+        on_error = "disable"
+
+        @hookimpl(specname="cthulhu_epoch_end")
+        def first(self) -> None:
+            """Never fails."""
+
+        @hookimpl(trylast=True)
+        def cthulhu_epoch_end(self, epoch: int) -> None:
+            heard.append(epoch)
+            raise OSError("disk full")
+
+    train(Twice(), [[1.0]] * 5)
+    assert heard == [0, 1, 2]
+
+
 def test_failures_are_counted_for_each_hook_by_itself(train: Callable[..., Run]) -> None:
     # A file that is written at epoch ends and fails there is not saved by batch ends that do nothing.
     heard = []
