@@ -118,8 +118,9 @@ def demo(session: nox.Session) -> None:
 @nox.session(requires=["build"], default=False)
 def bench(session: nox.Session) -> None:
     """Measure the overhead of the loop and of a hook."""
-    install(session, wheel(CORE))
+    install(session, wheel(CORE), wheel("cthulhu-progbar"))
     session.run("python", "benchmarks/overhead.py", *session.posargs)
+    session.run("python", "benchmarks/progbar.py", *session.posargs)
 
 
 @nox.session(requires=["build"])

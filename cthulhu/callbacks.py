@@ -11,7 +11,11 @@ from cthulhu_core.callback import Callback
 if TYPE_CHECKING:
     from cthulhu_csv import CSVLogger as CSVLogger
     from cthulhu_early_stopping import EarlyStopping as EarlyStopping
+    from cthulhu_lr_scheduler import LearningRateScheduler as LearningRateScheduler
+    from cthulhu_lukthu import LuKthuCallback as LuKthuCallback
+    from cthulhu_progbar import ProgbarLogger as ProgbarLogger
     from cthulhu_reduce_lr import ReduceLROnPlateau as ReduceLROnPlateau
+    from cthulhu_terminate_on_nan import TerminateOnNaN as TerminateOnNaN
 
 __all__ = ["BaseLogger", "Callback", "History"]
 

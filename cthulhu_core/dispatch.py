@@ -45,7 +45,7 @@ class Participant:
     reason: str
     """Why it is here, for ``run.explain()``."""
     disabled: bool = False
-    failures: dict[Callable[..., Any], int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
     """Failures in a row, by implementation: a participant may have two of one hook."""
 
     @property
@@ -219,7 +219,8 @@ class HookCall:
     def _forgive(self, participant: Participant, function: Callable[..., Any]) -> Callable[..., None]:
         """``function`` under ``on_error = "disable"``."""
         failures, hook = participant.failures, self.hook
-        failures.setdefault(function, 0)
+        name = f"{hook} {getattr(function, '__qualname__', function)}"
+        failures.setdefault(name, 0)
 
         def forgiven(*arguments: Any) -> None:
             if participant.disabled and hook != "cthulhu_teardown":
@@ -227,10 +228,10 @@ class HookCall:
             try:
                 function(*arguments)
             except Exception as error:  # noqa: BLE001 - whatever an observer raises, training goes on
-                failures[function] += 1
-                self.dispatch.forgive(error, participant, hook, failures[function])
+                failures[name] += 1
+                self.dispatch.forgive(error, participant, hook, failures[name])
             else:
-                failures[function] = 0
+                failures[name] = 0
 
         return forgiven
 

@@ -8,6 +8,7 @@ The files go to FOLDER, ``demo-output`` by default. Needs scikit-learn (the scan
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,20 +28,23 @@ EPOCHS = 30
 ENOUGH = 0.95
 
 
-class Progress(Callback):
-    """A line every few epochs: what a callback of one's own looks like."""
-
-    def on_epoch_end(self, epoch, logs):
-        if epoch == 0 or (epoch + 1) % 5 == 0:
-            print(f"epoch {epoch + 1:2}/{self.params['epochs']}", *(f"{k} {v:.4f}" for k, v in logs.items()), sep="  ")
-
-
 def settings(folder: Path) -> dict[str, Callable[[Any], Callback]]:
     """For each documented callback, how this demo uses it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    losses = (folder / "losses.jsonl").open("w", buffering=1)
     return {
         "CSVLogger": lambda CSVLogger: CSVLogger(folder / "log.csv"),
         "EarlyStopping": lambda EarlyStopping: EarlyStopping(patience=8, restore_best_weights=True, verbose=1),
+        "LearningRateScheduler": lambda LearningRateScheduler: LearningRateScheduler(
+            lambda epoch, lr: 0.0005 if epoch == 0 else 0.001 if epoch == 1 else lr  # a short warm-up
+        ),
+        "LuKthuCallback": lambda LuKthuCallback: LuKthuCallback(
+            on_epoch_end=lambda epoch, logs: losses.write(json.dumps({"epoch": epoch, "loss": logs["loss"]}) + "\n"),
+            on_train_end=lambda logs: losses.close(),
+        ),
+        "ProgbarLogger": lambda ProgbarLogger: ProgbarLogger(count_mode="samples"),
         "ReduceLROnPlateau": lambda ReduceLROnPlateau: ReduceLROnPlateau(factor=0.5, patience=4, verbose=1),
+        "TerminateOnNaN": lambda TerminateOnNaN: TerminateOnNaN(),
     }
 
 
@@ -88,9 +92,7 @@ def main() -> int:
     model = Pile([Daoloth(64, input_dim=64, activation="relu"), Daoloth(10), Azatoth("softmax")])
     model.conjure(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
     print(f"\nTraining on {len(x_train)} scans:")
-    model.summon(
-        x_train, y_train, epochs=EPOCHS, validation_split=0.1, verbose=0, callbacks=[*callbacks, Progress()]
-    )  # fmt: skip
+    model.summon(x_train, y_train, epochs=EPOCHS, validation_split=0.1, callbacks=callbacks)
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
     print(f"\nTest accuracy on {len(x_test)} other scans: {accuracy:.4f} (loss {loss:.4f})")
 

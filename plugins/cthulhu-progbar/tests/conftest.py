@@ -77,7 +77,7 @@ def without_times(line: str) -> str:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Callable[..., Screen]:
-    """``terminal(code, columns)``: run a program in a terminal; ``keys={shown: pressed}`` presses keys at what it shows."""
+    """``terminal(code, columns)`` runs a program in it; ``keys={shown: pressed}`` presses keys at what it shows."""
     if sys.platform == "win32":
         pytest.skip("there are no pseudo-terminals here")
     import fcntl
@@ -96,8 +96,9 @@ def terminal(tmp_path: Path) -> Callable[..., Screen]:
         program.write_text(_BEGIN + code, encoding="utf-8")
         environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "CTHULHU_DISABLE": ""}
         errors = (tmp_path / "stderr").open("w+")
+        command = [sys.executable, str(program)]
         process = subprocess.Popen(
-            [sys.executable, str(program)], stdin=inner, stdout=inner, stderr=errors, start_new_session=True, env=environment
+            command, stdin=inner, stdout=inner, stderr=errors, start_new_session=True, env=environment
         )
         os.close(inner)
         written, pending = b"", dict(keys or {})

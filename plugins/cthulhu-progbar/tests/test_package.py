@@ -43,9 +43,7 @@ def test_example_in_the_readme_prints_a_line_an_epoch(capsys):
     run_example()
     lines = capsys.readouterr().out.splitlines()
     number = r"\d+\.\d{4}"
-    values = rf"loss {number}  acc {number}  val_loss {number}  val_acc {number}"
-    assert [bool(re.fullmatch(rf"Epoch {epoch}/3  \d+\.\ds  {values}", line)) for epoch, line in enumerate(lines, 1)] == [
-        True,
-        True,
-        True,
-    ]
+    values = rf"\d+\.\ds  loss {number}  acc {number}  val_loss {number}  val_acc {number}"
+    assert len(lines) == 3
+    for epoch, line in enumerate(lines, 1):
+        assert re.fullmatch(rf"Epoch {epoch}/3  {values}", line)

@@ -134,6 +134,25 @@ def test_line_is_finished_when_ctrl_c_ends_training(terminal):
     assert screen.errors.endswith("KeyboardInterrupt\n")
 
 
+def test_ctrl_c_in_the_middle_of_a_drawing_leaves_nothing_of_it(terminal):
+    code = """
+from tqdm import tqdm
+
+def refresh(self):
+    self.fp.write("\\r" + str(self))
+    raise KeyboardInterrupt
+
+tqdm.refresh = refresh
+train()
+"""
+    screen = terminal(TRAINING + code, 80)
+    assert screen.shown == [
+        "Epoch 00001: setting the rate",
+        "Epoch 1/1  64/256  0.0s  loss 1.0000  acc 0.0000",
+        "",
+    ]
+
+
 def test_line_of_a_validation_that_fails_shows_the_values_of_the_epoch(terminal):
     code = """
 def fail(*_):

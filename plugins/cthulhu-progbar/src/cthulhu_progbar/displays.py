@@ -99,7 +99,9 @@ class TerminalLine:
 
     def end(self, progress: Progress) -> None:
         self.clear()
-        self._tqdm.write(last_line(progress, self._columns() - 1), file=self._stream)
+        columns = self._columns() - 1
+        # Ctrl-C in the middle of a drawing leaves more in the line than tqdm knows of.
+        self._tqdm.write(f"{'':{columns}}\r{last_line(progress, columns)}", file=self._stream)
         self._stream.flush()
 
     def _columns(self) -> int:
@@ -168,7 +170,7 @@ class Lines:
         since = progress.seconds - self._seconds
         if progress.total is None:
             # Of an unknown length the parts are of time, each longer than the one before.
-            return since >= self.QUIET * 6**self._written
+            return since >= self.QUIET * 6.0**self._written
         return since >= self.QUIET and self._part < self._part_of(progress) < self._most
 
     def _part_of(self, progress: Progress) -> int:

@@ -13,7 +13,7 @@ from cthulhu_progbar.text import Progress, value_texts
 INTERVAL = 0.05
 """Seconds between two drawings, at least."""
 
-SHARE = 0.01
+SHARE = 0.005
 """The part of the time that drawing may take: slow terminals and costly metrics are drawn less often."""
 
 NEVER = float("inf")
