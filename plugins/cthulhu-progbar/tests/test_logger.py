@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 import cthulhu_progbar.logger as logger
 from cthulhu.callbacks import ProgbarLogger
 from cthulhu_core import Callback, Run
-from cthulhu_progbar.displays import Lines, TerminalLine
+from cthulhu_progbar.displays import Lines, TerminalLine, Widget
 from cthulhu_progbar.text import Progress
 
 
@@ -237,6 +238,20 @@ def test_importing_and_adding_it_does_not_import_tqdm(monkeypatch):
 
 
 # --- where it is shown ------------------------------------------------------------------------------------------------
+
+
+def test_a_notebook_has_a_widget_for_each_epoch_which_ends_with_what_was_logged(monkeypatch):
+    stream = io.StringIO()
+    # The same calls, drawn as text: a widget needs a browser.
+    monkeypatch.setattr("tqdm.notebook.tqdm_notebook", tqdm)
+    widget = Widget(stream)
+    for epoch in (1, 2):
+        widget.show(Progress(f"Epoch {epoch}/2", 1, 4, 60.0, ["loss 0.5000"]))
+        widget.clear()
+        widget.end(Progress(f"Epoch {epoch}/2", 4, 4, 240.0, ["loss 0.2500", "lr 0.0100"]))
+    assert [line.rpartition("\r")[2].split("|")[0::2] for line in stream.getvalue().splitlines()] == [
+        [f"Epoch {epoch}/2: 100%", " 4/4 [04:00<00:00, 60.00s/it, loss 0.2500, lr 0.0100]"] for epoch in (1, 2)
+    ]
 
 
 def test_a_terminal_has_a_line_and_anything_else_has_lines(monkeypatch):

@@ -134,23 +134,27 @@ def test_line_is_finished_when_ctrl_c_ends_training(terminal):
     assert screen.errors.endswith("KeyboardInterrupt\n")
 
 
-def test_ctrl_c_in_the_middle_of_a_drawing_leaves_nothing_of_it(terminal):
-    code = """
+@pytest.mark.parametrize(
+    ("at", "line"), [(0, "Epoch 1/1  0/256  0.0s"), (64, "Epoch 1/1  64/256  0.0s  loss 1.0000  acc 0.0000")]
+)
+def test_ctrl_c_in_the_middle_of_a_drawing_leaves_nothing_of_it(terminal, at, line):
+    code = f"""
 from tqdm import tqdm
 
-def refresh(self):
-    self.fp.write("\\r" + str(self))
-    raise KeyboardInterrupt
+drawn = tqdm.refresh
+
+def refresh(self, lock_args=None):
+    if self.n == {at}:
+        self.fp.write("\\r" + str(self))
+        raise KeyboardInterrupt
+    drawn(self)
 
 tqdm.refresh = refresh
 train()
 """
     screen = terminal(TRAINING + code, 80)
-    assert screen.shown == [
-        "Epoch 00001: setting the rate",
-        "Epoch 1/1  64/256  0.0s  loss 1.0000  acc 0.0000",
-        "",
-    ]
+    assert screen.shown == ["Epoch 00001: setting the rate", line, ""]
+    assert screen.errors.endswith("KeyboardInterrupt\n")
 
 
 def test_line_of_a_validation_that_fails_shows_the_values_of_the_epoch(terminal):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from time import time
 from typing import IO, Any, Protocol
 
 from cthulhu_progbar.text import Progress, last_line, running_line
@@ -101,7 +102,7 @@ class TerminalLine:
         self.clear()
         columns = self._columns() - 1
         # Ctrl-C in the middle of a drawing leaves more in the line than tqdm knows of.
-        self._tqdm.write(f"{'':{columns}}\r{last_line(progress, columns)}", file=self._stream)
+        self._tqdm.write(f"\r{'':{columns}}\r{last_line(progress, columns)}", file=self._stream)
         self._stream.flush()
 
     def _columns(self) -> int:
@@ -130,7 +131,8 @@ class Widget:
         if self._widget is None:
             self._widget = self._tqdm(total=progress.total, file=self._stream)
         widget = self._widget
-        widget.n = progress.done
+        # It is made when it is first drawn, which may be long after the beginning.
+        widget.n, widget.start_t = progress.done, time() - progress.seconds
         widget.set_description_str(progress.label, refresh=False)
         widget.set_postfix_str(", ".join(progress.values), refresh=False)
         widget.refresh()
