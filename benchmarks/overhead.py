@@ -133,7 +133,12 @@ def main() -> int:
             f"{TEN_CALLBACKS_BUDGET * 1e6:.0f} us",
             ten - bodies <= TEN_CALLBACKS_BUDGET,
         ),
-        ("a hook that nobody uses", f"{unused * 1e6:.3f} us", f"{UNUSED_HOOK_BUDGET * 1e6:.1f} us", unused <= UNUSED_HOOK_BUDGET),
+        (
+            "a hook that nobody uses",
+            f"{unused * 1e6:.3f} us",
+            f"{UNUSED_HOOK_BUDGET * 1e6:.1f} us",
+            unused <= UNUSED_HOOK_BUDGET,
+        ),
     ]
     print(f"torch {torch.__version__}, one thread, Linear(16, 4), batch {BATCH}, medians of {options.pairs} pairs")
     for name, measured, budget, _ in rows:
