@@ -10,6 +10,8 @@ from cthulhu_core.callback import Callback
 
 if TYPE_CHECKING:
     from cthulhu_csv import CSVLogger as CSVLogger
+    from cthulhu_early_stopping import EarlyStopping as EarlyStopping
+    from cthulhu_reduce_lr import ReduceLROnPlateau as ReduceLROnPlateau
 
 __all__ = ["BaseLogger", "Callback", "History"]
 

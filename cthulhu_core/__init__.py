@@ -3,6 +3,7 @@
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.callback import Callback
 from cthulhu_core.hookspecs import Logs, hookimpl
+from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor
 from cthulhu_core.run import Batch, Run
 from cthulhu_core.validation import RefusedCallback
@@ -19,4 +20,6 @@ __all__ = [
     "Run",
     "__version__",
     "hookimpl",
+    "learning_rate",
+    "set_learning_rate",
 ]

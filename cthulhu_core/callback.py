@@ -55,11 +55,24 @@ class Callback:
         self.model = model
 
     def state_dict(self) -> dict[str, Any]:
-        """What this callback must remember to go on after a restart: numbers, strings, lists, dicts, tensors."""
+        """What this callback must remember to go on after a restart: numbers, strings, lists, dicts, tensors.
+
+        It stands for the hooks that this callback has been given so far: who saves the end of an epoch asks when all
+        callbacks have had it. Tensors may be the callback's own, as in a module's ``state_dict``: who keeps them
+        while training goes on copies them.
+        """
         return {}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take back what :meth:`state_dict` gave."""
+        """Take back what :meth:`state_dict` gave.
+
+        Called after :meth:`on_train_begin` and before the first epoch, so that :meth:`on_train_begin` may always start
+        afresh: a state loaded earlier would not survive it. A hand-written loop that resumes does the same:
+
+        >>> with Run(model, optimizer=opt, epochs=9, initial_epoch=4, callbacks=[callback]) as run:
+        ...     callback.load_state_dict(state)
+        ...     for epoch in run.epochs(): ...
+        """
 
     def on_train_begin(self, logs: Logs, /) -> None:
         """Training begins."""

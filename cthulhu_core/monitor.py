@@ -45,7 +45,7 @@ class Monitor:
         best: the best value so far; ±inf, or ``baseline``, before there was one.
 
     Raises:
-        ValueError: ``mode`` is none of the three, or ``min_delta`` is not a finite number.
+        ValueError: ``mode`` is none of the three, ``min_delta`` is not a finite number, or ``baseline`` is NaN.
 
     Example:
         >>> monitor = Monitor("val_acc", min_delta=0.01)
@@ -66,6 +66,8 @@ class Monitor:
             raise ValueError(f"mode is {mode!r}: expected 'auto', 'min' or 'max'")
         if not math.isfinite(min_delta):
             raise ValueError(f"min_delta is {min_delta!r}: expected a finite number, e.g. 0.001")
+        if baseline is not None and math.isnan(baseline):
+            raise ValueError(f"baseline is {baseline!r}: expected a number that {monitor} has to beat, or None")
         self.monitor = monitor
         self.mode = mode
         self.min_delta = abs(min_delta)
@@ -132,10 +134,19 @@ class Monitor:
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on."""
-        return {"best": self.best, "direction": self.direction}
+        return {"monitor": self.monitor, "best": self.best, "direction": self.direction}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Go on where :meth:`state_dict` was taken.
+
+        Raises:
+            ValueError: it is the state of another quantity, whose best value says nothing about this one.
+        """
+        if state["monitor"] != self.monitor:
+            raise ValueError(
+                f"the state is that of {state['monitor']!r}, but {self.monitor!r} is monitored: "
+                f"resume with monitor={state['monitor']!r}"
+            )
         self.best, self.direction = state["best"], state["direction"]
 
 

@@ -17,6 +17,7 @@ from cthulhu_core.dispatch import Dispatch, HookCall, Participant, logger
 from cthulhu_core.explain import explain
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
 from cthulhu_core.services import active_plugins, default_callbacks
+from cthulhu_core.training.distributed import rank
 from cthulhu_core.values import Averages, read
 
 if TYPE_CHECKING:
@@ -198,6 +199,11 @@ class Run:
         plugins = (participant.plugin for participant in self._dispatch.participants)
         return [plugin for plugin in plugins if isinstance(plugin, Callback)]
 
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the main process of distributed training, or the only one: who prints, prints there."""
+        return rank() == 0
+
     def stop(self) -> None:
         """Ask for the end of training: after this batch, and after the end of this epoch."""
         self.model.stop_training = True
@@ -245,7 +251,7 @@ class Run:
         self._finish(None)
 
     def epochs(self) -> Iterator[int]:
-        """The epochs to be trained, each between its hooks, until one ends in which a stop was asked for.
+        """The epochs to be trained, each between its hooks, until a stop was asked for; none if it was before them.
 
         Raises:
             RuntimeError: training has not begun.
@@ -253,11 +259,11 @@ class Run:
         if not self._begun:
             raise RuntimeError("training has not begun: put the loop into `with Run(...) as run:`")
         for epoch in range(self.initial_epoch, self.params["epochs"]):
+            if self.model.stop_training:
+                break
             self.epoch_begin(epoch)
             yield epoch
             self.epoch_end()
-            if self.model.stop_training:
-                break
 
     def batches(self, data: Iterable[Item]) -> Iterator[Item]:
         """The batches of ``data``, each between its hooks, until one ends in which a stop was asked for.

@@ -39,6 +39,8 @@ def settings(folder: Path) -> dict[str, Callable[[Any], Callback]]:
     """For each documented callback, how this demo uses it."""
     return {
         "CSVLogger": lambda CSVLogger: CSVLogger(folder / "log.csv"),
+        "EarlyStopping": lambda EarlyStopping: EarlyStopping(patience=8, restore_best_weights=True, verbose=1),
+        "ReduceLROnPlateau": lambda ReduceLROnPlateau: ReduceLROnPlateau(factor=0.5, patience=4, verbose=1),
     }
 
 

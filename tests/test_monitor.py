@@ -104,6 +104,11 @@ def test_baseline_is_the_first_best() -> None:
     assert monitor.best == 0.5
 
 
+def test_baseline_that_nothing_can_beat_is_refused() -> None:
+    with pytest.raises(ValueError, match="baseline is nan: expected a number that val_loss has to beat"):
+        Monitor("val_loss", baseline=math.nan)
+
+
 def test_nan_is_never_better_and_never_the_best() -> None:
     for name in ("loss", "acc"):
         monitor = Monitor(name)
@@ -152,10 +157,17 @@ def test_state_is_plain_and_comes_back() -> None:
     monitor.begin(fake_run({"score": "max"}))
     monitor.update(0.5)
     state = monitor.state_dict()
-    assert state == {"best": 0.5, "direction": "max"}
+    assert state == {"monitor": "score", "best": 0.5, "direction": "max"}
     again = Monitor("score")
     again.load_state_dict(state)
     assert [again.update(0.25), again.update(0.75)] == [False, True]
+
+
+def test_state_of_another_quantity_is_refused() -> None:
+    monitor = Monitor("val_acc")
+    with pytest.raises(ValueError, match=r"that of 'val_loss', but 'val_acc' is monitored: .* monitor='val_loss'"):
+        monitor.load_state_dict(Monitor("val_loss").state_dict())
+    assert monitor.direction == "max"
 
 
 # --- missing --------------------------------------------------------------------------------------------------------
