@@ -48,7 +48,7 @@ class NoOp(Callback):
 
 
 def by_hand(x: torch.Tensor, y: torch.Tensor) -> float:
-    """Seconds a batch of a loop with nothing in it that could be left out: index slicing, loss, accuracy, five lists."""
+    """Seconds a batch of a loop with nothing to leave out: index slicing, loss, accuracy, five lists of losses."""
     torch.manual_seed(0)
     model = torch.nn.Linear(16, 4)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
