@@ -116,7 +116,7 @@ class Lump(nn.Module):
             loss: a name (``"categorical_crossentropy"``, ``"mse"``, ...), a ``torch.nn`` loss or function called as
                 ``(output, target)``; or a list or dict of them, one for each output.
             metrics: names (``"acc"``, ...), functions ``(output, target)``, ``torchmetrics`` objects, or a list of
-                them; a dict of lists, by output.
+                them; for several outputs, a list of lists or a dict of them by output.
             loss_weights: a factor for each loss, as a list or dict.
 
         Raises:
