@@ -27,12 +27,12 @@ PLUGINS = list(FOLDERS)
 FOLDERS[CORE] = ROOT
 GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 
-if "PIP_FIND_LINKS" in os.environ:  # so that pip and uv find the same wheels
+# pip and uv find the same wheels.
+if "PIP_FIND_LINKS" in os.environ:
     os.environ.setdefault("UV_FIND_LINKS", ",".join(os.environ["PIP_FIND_LINKS"].split()))
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # models of this size get slower with more, the fuller the machine the more
+# Models as small as those of the tests get slower with more threads, on a busy machine many times so.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def install(session: nox.Session, *requirements: str | Path, constraints: Path = CONSTRAINTS) -> None:

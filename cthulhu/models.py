@@ -1,6 +1,7 @@
 """Models: Pile, a list of layers; Lump, any module; load_model."""
 
-from cthulhu_core.models.lump import Lump, load_model
+from cthulhu_core.models.files import load_model
+from cthulhu_core.models.lump import Lump
 from cthulhu_core.models.pile import Pile
 
 __all__ = ["Lump", "Pile", "load_model"]

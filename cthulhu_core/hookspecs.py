@@ -77,7 +77,10 @@ def cthulhu_train_begin(run: Run, logs: Logs) -> None:
 
 @hookspec
 def cthulhu_train_end(run: Run, logs: Logs) -> None:
-    """Training has ended, by itself, by a stop or by an exception. ``logs`` are the last finished epoch's."""
+    """Training has ended, by itself, by a stop or by an exception. ``logs`` are the last finished epoch's.
+
+    Not called where ``train_begin`` failed: then nothing has begun that could end, and ``teardown`` follows.
+    """
 
 
 @hookspec

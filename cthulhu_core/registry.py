@@ -36,6 +36,10 @@ OFFICIAL = {
 """The documented callbacks that are not in core, and the package that each of them is in."""
 
 
+KERAS_NAMES = {"LambdaCallback": "LuKthuCallback", "ModelCheckpoint": "LumpCheckpoint"}
+"""What users who come from Keras look for, and what it is called here."""
+
+
 class PluginError(ImportError):
     """Something installed cannot be used; the message names it, its package and the cure."""
 
@@ -139,7 +143,9 @@ def _classify(record: Record, records: Iterable[Record], off: set[str]) -> Row:
         return Row(record, "clash", f"{' and '.join(rivals)} offers it too: uninstall one of them")
     if problem := _problem(record):
         return Row(record, "broken", problem)
-    return Row(record, "offered" if record.kind == "callback" else "on")
+    if record.kind == "callback":
+        return Row(record, "offered", f"from cthulhu.callbacks import {record.name}")
+    return Row(record, "on", f"in every run; CTHULHU_DISABLE={record.name} switches it off")
 
 
 def _problem(record: Record) -> str:
@@ -215,8 +221,8 @@ def _missing(name: str) -> Exception:
     if name in OFFICIAL:
         return PluginError(f"{name} is in {OFFICIAL[name]}: pip install {OFFICIAL[name]}")
     close = difflib.get_close_matches(name, {*callback_names(), *OFFICIAL}, n=1, cutoff=0.75)
-    if close:
-        return PluginError(f"there is no callback {name}: did you mean {close[0]}?")
+    if name in KERAS_NAMES or close:
+        return PluginError(f"there is no callback {name}: did you mean {KERAS_NAMES.get(name) or close[0]}?")
     return AttributeError(f"no installed package offers a callback {name!r}; there are {', '.join(callback_names())}")
 
 

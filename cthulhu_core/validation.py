@@ -95,6 +95,9 @@ def _validate_methods(callback: Callback, marks: Container[str]) -> None:
             raise RefusedCallback(f"{name} has both {method} and {hook}, which are the same hook: keep one of them")
         if not callable(function):
             raise RefusedCallback(f"{name}.{method} is {function!r}: expected a method")
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            kind = "async" if inspect.iscoroutinefunction(function) else "a generator"
+            raise RefusedCallback(f"{name}.{method} is {kind}: a call would do nothing; make it a plain method")
         try:
             inspect.signature(function).bind(*given)
         except TypeError as error:

@@ -6,6 +6,7 @@ This module does not import torch: it works with what it is given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -96,7 +97,7 @@ class Averages:
         """The averages as Python numbers: the one read from the device."""
         for name in list(self._pending):
             self._sum_up(name)
-        means = {name: total / self._sizes[name] for name, total in self._sums.items()}
+        means = {name: total / size if (size := self._sizes[name]) else math.nan for name, total in self._sums.items()}
         return read({**means, **self._last})
 
 

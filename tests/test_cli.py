@@ -67,8 +67,9 @@ def test_rows_say_name_package_kind_state_and_reason(site, monkeypatch, capsys):
     assert main(["plugins"]) == 0
     rows = table(capsys.readouterr().out)
     assert rows["NAME"] == ["PACKAGE", "KIND", "STATE", "REASON"]
-    assert rows["Acme"] == ["acme-tools 1.5", "callback", "offered"]
-    assert rows["always"] == ["acme-tools 1.5", "plugin", "on"]
+    assert rows["Acme"] == ["acme-tools 1.5", "callback", "offered", "from cthulhu.callbacks import Acme"]
+    assert rows["always"][:3] == ["acme-tools 1.5", "plugin", "on"]
+    assert rows["always"][3] == "in every run; CTHULHU_DISABLE=always switches it off"
     assert rows["quiet"] == ["acme-tools 1.5", "plugin", "off", "CTHULHU_DISABLE=quiet"]
     assert rows["Lost"][:3] == ["acme-tools 1.5", "callback", "broken"]
     assert rows["Lost"][3] == "its module nowhere is not there: pip install --force-reinstall acme-tools"

@@ -312,3 +312,16 @@ def test_methods_inherited_from_a_class_of_ones_own_count(train: Any) -> None:
 
     train(Mine())
     assert heard == [0]
+
+
+def test_method_that_a_call_would_not_run_is_refused() -> None:
+    class Async(Callback):
+        async def on_epoch_end(self, epoch: int, logs: Any) -> None: ...
+
+    class Generator(Callback):
+        def on_epoch_end(self, epoch: int, logs: Any) -> Any:
+            yield epoch
+
+    cure = "a call would do nothing; make it a plain method"
+    assert refusal(Async()) == f"Async.on_epoch_end is async: {cure}"
+    assert refusal(Generator()) == f"Generator.on_epoch_end is a generator: {cure}"

@@ -262,6 +262,8 @@ def test_missing_official_callback_says_what_to_install(name: str) -> None:
         ("EarlyStoping", "EarlyStopping"),
         ("LumpCheckpiont", "LumpCheckpoint"),
         ("Histroy", "History"),
+        ("ModelCheckpoint", "LumpCheckpoint"),
+        ("LambdaCallback", "LuKthuCallback"),
     ],
 )
 def test_misspelt_name_suggests_the_right_one(written: str, meant: str) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from cthulhu_core.names import look_up
@@ -51,6 +51,21 @@ def keep_logits(probabilities: Tensor, logits: Tensor, kind: Probabilities) -> T
 def logits_of(output: Any, kind: Probabilities) -> Tensor | None:
     """The logits that ``output`` is the softmax or the sigmoid of, if its activation left them."""
     return getattr(output, f"_cthulhu_{kind}_of", None)
+
+
+def keep_logits_of(module: nn.Module) -> None:
+    """Have ``nn.Softmax`` or ``nn.Sigmoid``, as ``module`` or at the end of a ``nn.Sequential``, leave its logits."""
+    while isinstance(module, nn.Sequential) and len(module):
+        module = module[-1]
+    if isinstance(module, (nn.Softmax, nn.Sigmoid)):
+        module.register_forward_hook(_leave_logits)
+
+
+def _leave_logits(module: nn.Module, inputs: tuple[Tensor], probabilities: Tensor) -> None:
+    if not isinstance(module, nn.Softmax):
+        keep_logits(probabilities, inputs[0], "sigmoid")
+    elif module.dim in (-1, probabilities.ndim - 1):
+        keep_logits(probabilities, inputs[0], "softmax")
 
 
 ACTIVATIONS: dict[str, Activation] = {

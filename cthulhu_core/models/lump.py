@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import is_lazy
-from torch.utils.data import Dataset
 
 from cthulhu_core.automatic import History
+from cthulhu_core.models import files
+from cthulhu_core.models.activations import keep_logits_of
+from cthulhu_core.models.files import Path
 from cthulhu_core.models.summary import summary
+from cthulhu_core.models.weights import get_weights, set_weights
 from cthulhu_core.run import Run
-from cthulhu_core.services import service_manager
 from cthulhu_core.training import loop
-from cthulhu_core.training.batches import Batches, Placement, are_batches, arrays, is_arrays, make_batches, split
+from cthulhu_core.training.arguments import check_counts, validation_schedule
+from cthulhu_core.training.batches import Batches, Placement
+from cthulhu_core.training.data import arrays, is_arrays, make_batches, number_of_samples, split, validation_batches
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.optimizers import OptimizerFactory, optimizer_factory
-from cthulhu_core.training.structure import apply, flatten
+from cthulhu_core.training.structure import apply, as_numpy, flatten
 from cthulhu_core.values import read
-
-Path = str | os.PathLike[str]
 
 
 class Lump(nn.Module):
@@ -53,6 +53,7 @@ class Lump(nn.Module):
         if module is not None:
             if not isinstance(module, nn.Module):
                 raise TypeError(f"Lump wraps a torch.nn.Module: got {module!r}")
+            keep_logits_of(module)
             self.module = module
         self.stop_training = False
         self.history: History | None = None
@@ -88,7 +89,7 @@ class Lump(nn.Module):
 
     def get_weights(self) -> list[np.ndarray]:
         """All weights as arrays; kernels of Daoloth are of shape (in, units), as in Keras."""
-        return [weight for part in _parts(self) for weight in _weights_of(part)]
+        return get_weights(self)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take weights of the number and shapes that :meth:`get_weights` gives.
@@ -96,15 +97,7 @@ class Lump(nn.Module):
         Raises:
             ValueError: their number or shapes differ; nothing is changed.
         """
-        expected = [weight.shape for weight in self.get_weights()]
-        given = [np.shape(weight) for weight in weights]
-        if given != expected:
-            raise ValueError(f"weights of shapes {given} do not fit this model: expected {expected}")
-        remaining = list(weights)
-        for part in _parts(self):
-            count = len(_weights_of(part))
-            _set_weights_of(part, remaining[:count])
-            del remaining[:count]
+        set_weights(self, weights)
 
     # --- what it is trained for -------------------------------------------------------------------------------------
 
@@ -123,7 +116,7 @@ class Lump(nn.Module):
             loss: a name (``"categorical_crossentropy"``, ``"mse"``, ...), a ``torch.nn`` loss or function called as
                 ``(output, target)``; or a list or dict of them, one for each output.
             metrics: names (``"acc"``, ...), functions ``(output, target)``, ``torchmetrics`` objects, or a list of
-                them; a dict of lists, by output.
+                them; for several outputs, a list of lists or a dict of them by output.
             loss_weights: a factor for each loss, as a list or dict.
 
         Raises:
@@ -252,7 +245,7 @@ class Lump(nn.Module):
             [0]
         """
         self._conjured("summon()")
-        _check_counts(
+        check_counts(
             epochs=epochs, initial_epoch=initial_epoch, batch_size=batch_size,
             steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
         )  # fmt: skip
@@ -272,7 +265,7 @@ class Lump(nn.Module):
             steps=steps_per_epoch, class_weight=class_weight,
         )  # fmt: skip
         if validation_data is not None:
-            validation = _validation(validation_data, batch_size, placement, validation_steps)
+            validation = validation_batches(validation_data, batch_size, placement, validation_steps)
         self._learn_sizes(data)
         objective = self._objective_for(y, placement.device)
         run = Run(
@@ -307,7 +300,7 @@ class Lump(nn.Module):
             The loss as a float; with metrics, the list of the values that ``metrics_names`` names.
         """
         self._conjured("evaluate()")
-        _check_counts(batch_size=batch_size, steps=steps)
+        check_counts(batch_size=batch_size, steps=steps)
         placement = Placement(self)
         data = make_batches(x, y, sample_weight, batch_size=batch_size, placement=placement, steps=steps)
         self._learn_sizes(data)
@@ -329,12 +322,12 @@ class Lump(nn.Module):
 
         Of data that makes its own batches, the inputs are taken; arguments as in :meth:`summon`.
         """
-        _check_counts(batch_size=batch_size, steps=steps)
+        check_counts(batch_size=batch_size, steps=steps)
         data = make_batches(x, None, None, batch_size=batch_size, placement=Placement(self), steps=steps)
         self._learn_sizes(data)
         run = self._run_of(data, verbose, callbacks, None)
         with run.opened():
-            outputs = [apply(_as_numpy, batch) for batch in loop.predict(run, data)]
+            outputs = [apply(as_numpy, batch) for batch in loop.predict(run, data)]
         return _concatenated(outputs)
 
     def train_on_batch(
@@ -343,7 +336,9 @@ class Lump(nn.Module):
         """One step of the optimizer on one batch, without callbacks; returns as :meth:`evaluate`."""
         self._conjured("train_on_batch()")
         placement = Placement(self)
-        data = make_batches(x, y, sample_weight, batch_size=_length(x), placement=placement, class_weight=class_weight)
+        data = make_batches(
+            x, y, sample_weight, batch_size=number_of_samples(x), placement=placement, class_weight=class_weight
+        )
         self._learn_sizes(data)
         objective = self._objective_for(y, placement.device).fresh()
         self.train()
@@ -354,7 +349,7 @@ class Lump(nn.Module):
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> Any:
         """Loss and metrics on one batch, without callbacks; returns as :meth:`evaluate`."""
-        return self.evaluate(x, y, batch_size=_length(x), verbose=0, sample_weight=sample_weight)
+        return self.evaluate(x, y, batch_size=number_of_samples(x), verbose=0, sample_weight=sample_weight)
 
     def _run_of(self, data: Batches, verbose: int, callbacks: Any, objective: Objective | None) -> Run:
         """A run that does not train."""
@@ -372,92 +367,15 @@ class Lump(nn.Module):
         Raises:
             ImportError: no installed package saves files with this suffix; the message says which to install.
         """
-        self._save(filepath, weights_only=False)
+        files.save(self, filepath, weights_only=False, run=self._run)
 
     def save_weights(self, filepath: Path) -> None:
         """Save the weights; errors as in :meth:`save`."""
-        self._save(filepath, weights_only=True)
-
-    def _save(self, filepath: Path, weights_only: bool) -> None:
-        saved = service_manager().hook.cthulhu_save_model(
-            run=self._run, model=self, filepath=filepath, weights_only=weights_only
-        )
-        if not saved:
-            raise _no_service("saves", filepath)
+        files.save(self, filepath, weights_only=True, run=self._run)
 
     def load_weights(self, filepath: Path) -> None:
         """Load weights that :meth:`save_weights` or :meth:`save` wrote; errors as in :meth:`save`."""
-        if not service_manager().hook.cthulhu_load_weights(model=self, filepath=filepath):
-            raise _no_service("loads", filepath)
-
-
-def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None) -> nn.Module:
-    """The model that ``model.save(filepath)`` wrote.
-
-    Args:
-        filepath: the file.
-        custom_objects: from name to class or function, for what is not of this project or of PyTorch.
-
-    Raises:
-        ImportError: no installed package loads files with this suffix; the message says which to install.
-    """
-    model: nn.Module | None = service_manager().hook.cthulhu_load_model(
-        filepath=filepath, custom_objects=custom_objects
-    )
-    if model is None:
-        raise _no_service("loads", filepath)
-    return model
-
-
-def _no_service(does: str, filepath: Path) -> ImportError:
-    suffix = PurePath(filepath).suffix
-    named = f"{suffix} files" if suffix else f"{os.fspath(filepath)!r}, which has no suffix"
-    return ImportError(f"no installed package {does} {named}: for .h5 and .hdf5, pip install cthulhu-checkpoint")
-
-
-# --- arguments ------------------------------------------------------------------------------------------------------
-
-
-def _check_counts(**counts: Any) -> None:
-    for name, count in counts.items():
-        if count is None and name not in ("epochs", "initial_epoch"):
-            continue
-        least = 0 if name in ("epochs", "initial_epoch") else 1
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
-            raise ValueError(f"{name} is {count!r}: expected an integer of at least {least}")
-
-
-def validation_schedule(frequency: Any) -> Callable[[int], bool]:
-    """Whether to validate in an epoch (from 0): every so many, or in those (from 1) that a container names.
-
-    Raises:
-        ValueError: ``frequency`` is neither an integer of at least 1 nor a container.
-    """
-    if isinstance(frequency, (int, np.integer)) and not isinstance(frequency, bool) and frequency >= 1:
-        return lambda epoch: (epoch + 1) % frequency == 0
-    if isinstance(frequency, Container) and not isinstance(frequency, (str, bytes)):
-        return lambda epoch: epoch + 1 in frequency
-    raise ValueError(
-        f"validation_freq is {frequency!r}: expected an integer of at least 1, or a list of epochs, counted from 1"
-    )
-
-
-def _validation(given: Any, batch_size: int | None, placement: Placement, steps: int | None) -> Batches:
-    x, y, weights = given, None, None
-    if isinstance(given, (tuple, list)) and len(given) in (2, 3) and not are_batches(given) and is_arrays(given[0]):
-        x, y, weights = (*given, None)[:3]
-    if is_arrays(x) and y is None and not hasattr(x, "tensors"):
-        raise ValueError("validation_data has no targets: expected (x, y), (x, y, weights), a Dataset or a DataLoader")
-    return make_batches(
-        x, y, weights,
-        batch_size=batch_size if is_arrays(x) or isinstance(x, Dataset) else None,
-        placement=placement, steps=steps, what="validation ",
-    )  # fmt: skip
-
-
-def _length(x: Any) -> int:
-    """Number of samples in arrays."""
-    return max(1, len(flatten(x)[0][0]))
+        files.load_weights(self, filepath)
 
 
 # --- results --------------------------------------------------------------------------------------------------------
@@ -470,42 +388,9 @@ def _as_returned(values: Mapping[str, Any], names: Sequence[str]) -> Any:
     return [values[name] for name in names] if len(names) > 1 else values["loss"]
 
 
-def _as_numpy(output: Tensor) -> np.ndarray:
-    output = output.detach().cpu()
-    # NumPy has no bfloat16.
-    return (output.float() if output.dtype == torch.bfloat16 else output).numpy()
-
-
 def _concatenated(batches: list[Any]) -> Any:
     if not batches:
         raise ValueError("predict() was given no batch: expected at least one")
     build = flatten(batches[0])[1]
     columns = zip(*(flatten(batch)[0] for batch in batches), strict=True)
     return build([np.concatenate(column) for column in columns])
-
-
-# --- weights --------------------------------------------------------------------------------------------------------
-
-
-def _parts(module: nn.Module) -> Iterator[nn.Module | Tensor]:
-    """What holds the weights of ``module``, in the order of its ``state_dict``.
-
-    That is layers that have a layout of their own, and the parameters and buffers of all others.
-    """
-    if hasattr(module, "get_weights") and not isinstance(module, Lump):
-        yield module
-        return
-    yield from (value for name, value in module.state_dict().items() if "." not in name and isinstance(value, Tensor))
-    for child in module.children():
-        yield from _parts(child)
-
-
-def _weights_of(part: Any) -> list[np.ndarray]:
-    return [_as_numpy(part).copy()] if isinstance(part, Tensor) else part.get_weights()
-
-
-def _set_weights_of(part: Any, weights: Sequence[Any]) -> None:
-    if isinstance(part, Tensor):
-        part.copy_(torch.as_tensor(np.asarray(weights[0])))
-    else:
-        part.set_weights(weights)

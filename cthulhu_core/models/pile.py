@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from cthulhu_core.models.activations import Probabilities, keep_logits
+from cthulhu_core.models.activations import keep_logits_of
 from cthulhu_core.models.layers import TheHydra
 from cthulhu_core.models.lump import Lump
 from cthulhu_core.training.loop import evaluating
@@ -54,6 +54,7 @@ class Pile(Lump):
                 f"a layer cannot be named {name!r}: names must differ from each other and from what a Pile has, "
                 "and have no dot"
             )
+        keep_logits_of(layer)
         self.add_module(name, layer)
         self._names.append(name)
         self._optimizer = None  # of the layers before
@@ -89,12 +90,10 @@ class Pile(Lump):
         """The inputs through all layers."""
         if not self._names:
             raise RuntimeError("this Pile has no layers: add one, e.g. model.add(Daoloth(10, input_dim=784))")
-        layers = self.layers
-        x = layers[0](*inputs, **named)
-        for layer in layers[1:]:
-            below, x = x, layer(x)
-        if len(layers) > 1 and (kind := _probabilities(layers[-1], x)):
-            keep_logits(x, below, kind)
+        lowest, *others = self.layers
+        x = lowest(*inputs, **named)
+        for layer in others:
+            x = layer(x)
         return x
 
     def _build(self) -> None:
@@ -111,10 +110,3 @@ class Pile(Lump):
             return lowest.weight.new_zeros(1, lowest.input_length or 1, dtype=torch.long)
         shape = getattr(lowest, "input_shape", None)
         return None if shape is None else next(lowest.parameters()).new_zeros(1, *shape)
-
-
-def _probabilities(layer: nn.Module, x: Tensor) -> Probabilities | None:
-    """Whether ``layer`` made ``x`` probabilities of classes in the last dimension, or of each element."""
-    if isinstance(layer, nn.Softmax):
-        return "softmax" if layer.dim in (-1, x.ndim - 1) else None
-    return "sigmoid" if isinstance(layer, nn.Sigmoid) else None

@@ -32,7 +32,7 @@ class Objective:
 
     Args:
         loss: one loss, or a list or dict of them, one for each output.
-        metrics: a list for every output, or a dict from an output's name to its list.
+        metrics: a list for every output, or a list of such lists or a dict of them by output.
         loss_weights: a factor for each loss, as a list or dict; 1 by default.
 
     Raises:
@@ -70,7 +70,7 @@ class Objective:
         for position, (name, each) in enumerate(losses.items()):
             if each is None:
                 continue
-            own = measured.get(name) if isinstance(measured, dict) else copy.deepcopy(measured)
+            own = _metrics_of(measured, name, position, len(losses))
             single = loss(each)
             heads.append(Head(name, position, len(losses), single, float(weights.get(name, 1.0)), metrics(own, single)))
         if not heads:
@@ -159,6 +159,17 @@ class Objective:
         ]
         other.reset()
         return other
+
+
+def _metrics_of(measured: Any, name: str, position: int, number: int) -> Any:
+    """What ``conjure(metrics=...)`` names for one output."""
+    if isinstance(measured, dict):
+        return measured.get(name)
+    if not isinstance(measured, (list, tuple)) or not any(isinstance(each, (list, tuple)) for each in measured):
+        return copy.deepcopy(measured)  # for every output, each with a state of its own
+    if len(measured) != number:
+        raise ValueError(f"metrics is a list of {len(measured)} lists: expected one list for each of {number} outputs")
+    return measured[position]
 
 
 def _logged(head: Head, metric: Metric) -> str:

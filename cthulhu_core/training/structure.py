@@ -103,3 +103,9 @@ def _from_numpy(leaf: Any) -> torch.Tensor:
         array = array.astype(np.int64)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return torch.from_numpy(np.ascontiguousarray(array)) if array.flags.writeable else torch.tensor(array)
+
+
+def as_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """``tensor`` as an array in host memory; bfloat16, which NumPy has not, as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from cthulhu.callbacks import Callback
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile
-from cthulhu_core.training.batches import Placement, make_batches
+from cthulhu_core.training.batches import Placement
+from cthulhu_core.training.data import make_batches
 
 pytestmark = pytest.mark.usefixtures("no_plugins")
 

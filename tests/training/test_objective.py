@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from cthulhu.models import Lump
+from cthulhu_core.training.objective import Objective
 
 pytestmark = pytest.mark.usefixtures("no_plugins")
 
@@ -197,3 +198,10 @@ def test_weights_and_metrics_must_agree_with_losses() -> None:
         model.conjure("sgd", "mse", loss_weights=[1.0])
     with pytest.raises(ValueError, match="every loss is None"):
         model.conjure("sgd", [None, None])
+
+
+def test_list_of_lists_names_the_metrics_of_each_output() -> None:
+    objective = Objective(["mse", "mse"], metrics=[["mae"], []])
+    assert objective.names == ["loss", "output_1_loss", "output_2_loss", "output_1_mae"]
+    with pytest.raises(ValueError, match="metrics is a list of 1 lists: expected one list for each of 2 outputs"):
+        Objective(["mse", "mse"], metrics=[["mae"]])
