@@ -249,7 +249,7 @@ def test_a_notebook_has_a_widget_for_each_epoch_which_ends_with_what_was_logged(
         widget.show(Progress(f"Epoch {epoch}/2", 1, 4, 60.0, ["loss 0.5000"]))
         widget.clear()
         widget.end(Progress(f"Epoch {epoch}/2", 4, 4, 240.0, ["loss 0.2500", "lr 0.0100"]))
-    assert [line.rpartition("\r")[2].split("|")[0::2] for line in stream.getvalue().splitlines()] == [
+    assert [line.rpartition("\r")[2].split("|")[0::2] for line in stream.getvalue().rstrip().split("\n")] == [
         [f"Epoch {epoch}/2: 100%", " 4/4 [04:00<00:00, 60.00s/it, loss 0.2500, lr 0.0100]"] for epoch in (1, 2)
     ]
 
