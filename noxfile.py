@@ -102,9 +102,10 @@ def wheels(session: nox.Session, package: str) -> None:
     if wrong := [problem for problem, there in problems.items() if there]:
         session.error(f"{wheel(package).name} {', '.join(wrong)}")
     install(session, *dict.fromkeys([wheel(CORE), wheel(package)]))
-    values = [value.replace(":", " import ") for _, _, value in sorted(declared)]
+    points = [value.partition(":")[::2] for _, _, value in sorted(declared)]
     session.chdir(session.create_tmp())
-    for statement in [*(f"import {module}" for module in modules), *(f"from {value}" for value in values)]:
+    uses = [f"import {module}; {module}.{name}".rstrip(".") for module, name in points]
+    for statement in [*(f"import {module}" for module in modules), *uses]:
         session.run("python", "-c", statement)
 
 
