@@ -102,10 +102,12 @@ def wheels(session: nox.Session, package: str) -> None:
     if wrong := [problem for problem, there in problems.items() if there]:
         session.error(f"{wheel(package).name} {', '.join(wrong)}")
     install(session, *dict.fromkeys([wheel(CORE), wheel(package)]))
-    values = [value.replace(":", " import ") for _, _, value in sorted(declared)]
     session.chdir(session.create_tmp())
-    for statement in [*(f"import {module}" for module in modules), *(f"from {value}" for value in values)]:
-        session.run("python", "-c", statement)
+    for module in modules:
+        session.run("python", "-c", f"import {module}")
+    for kind, name, value in sorted(declared):
+        load = f"EntryPoint({name!r}, {value!r}, {kind!r}).load()"
+        session.run("python", "-c", f"from importlib.metadata import EntryPoint; {load}")
 
 
 @nox.session(requires=["build"])
