@@ -102,11 +102,12 @@ def wheels(session: nox.Session, package: str) -> None:
     if wrong := [problem for problem, there in problems.items() if there]:
         session.error(f"{wheel(package).name} {', '.join(wrong)}")
     install(session, *dict.fromkeys([wheel(CORE), wheel(package)]))
-    points = [value.partition(":")[::2] for _, _, value in sorted(declared)]
     session.chdir(session.create_tmp())
-    uses = [f"import {module}; {module}.{name}".rstrip(".") for module, name in points]
-    for statement in [*(f"import {module}" for module in modules), *uses]:
-        session.run("python", "-c", statement)
+    for module in modules:
+        session.run("python", "-c", f"import {module}")
+    for kind, name, value in sorted(declared):
+        load = f"EntryPoint({name!r}, {value!r}, {kind!r}).load()"
+        session.run("python", "-c", f"from importlib.metadata import EntryPoint; {load}")
 
 
 @nox.session(requires=["build"])

@@ -29,11 +29,10 @@ ENOUGH = 0.95
 
 
 def settings(folder: Path) -> dict[str, Callable[[Any], Callback]]:
-    """For each documented callback, how this demo uses it."""
+    """For each documented callback, how this demo uses it; the log comes last, to have what the others add."""
     folder.mkdir(parents=True, exist_ok=True)
     losses = (folder / "losses.jsonl").open("w", buffering=1)
     return {
-        "CSVLogger": lambda CSVLogger: CSVLogger(folder / "log.csv"),
         "EarlyStopping": lambda EarlyStopping: EarlyStopping(patience=8, restore_best_weights=True, verbose=1),
         "LearningRateScheduler": lambda LearningRateScheduler: LearningRateScheduler(
             lambda epoch, lr: 0.0005 if epoch == 0 else 0.001 if epoch == 1 else lr  # a short warm-up
@@ -45,6 +44,7 @@ def settings(folder: Path) -> dict[str, Callable[[Any], Callback]]:
         "ProgbarLogger": lambda ProgbarLogger: ProgbarLogger(count_mode="samples"),
         "ReduceLROnPlateau": lambda ReduceLROnPlateau: ReduceLROnPlateau(factor=0.5, patience=4, verbose=1),
         "TerminateOnNaN": lambda TerminateOnNaN: TerminateOnNaN(),
+        "CSVLogger": lambda CSVLogger: CSVLogger(folder / "log.csv"),
     }
 
 
@@ -85,7 +85,7 @@ def main() -> int:
     if missing := set(names) - set(known):
         print(f"This demo has no use for {', '.join(sorted(missing))}: say one in settings()")
         return 1
-    callbacks = [known[name](registry.callback(name)) for name in names]
+    callbacks = [use(registry.callback(name)) for name, use in known.items() if name in names]
 
     torch.manual_seed(0)
     (x_train, y_train), (x_test, y_test) = digits()

@@ -91,7 +91,8 @@ def test_line_that_stays_says_how_far_it_came_if_not_to_the_end():
         (0.51234, "0.5123"),
         (0.0, "0.0000"),
         (0.001, "0.0010"),
-        (0.0001, "1.000e-04"),
+        (0.0005, "0.0005"),
+        (1.23456e-06, "1.235e-06"),
         (-12.5, "-12.5000"),
         (1234567.0, "1.235e+06"),
         (float("nan"), "nan"),
@@ -103,7 +104,7 @@ def test_line_that_stays_says_how_far_it_came_if_not_to_the_end():
     ],
     ids=str,
 )
-def test_values_are_shown_with_four_places_or_an_exponent(value, shown):
+def test_values_are_shown_with_four_places_or_four_digits(value, shown):
     assert value_texts({"name": value}) == [f"name {shown}"]
 
 

@@ -39,7 +39,7 @@ def value_texts(values: Mapping[str, Any]) -> list[str]:
     """Each value with its name; what is neither a number nor a printable string is left out.
 
     >>> value_texts({"loss": 0.51234, "lr": 0.0001, "phase": "warm-up", "histogram": [1, 2]})
-    ['loss 0.5123', 'lr 1.000e-04', 'phase warm-up']
+    ['loss 0.5123', 'lr 0.0001', 'phase warm-up']
     """
     texts = ((name, _value_text(value)) for name, value in values.items())
     return [f"{name} {text}" for name, text in texts if text]
@@ -54,8 +54,8 @@ def _value_text(value: Any) -> str:
         number = float(value)
     except (TypeError, ValueError):
         return ""
-    # Four places show what matters of a loss or an accuracy; what they cannot show has an exponent.
-    return f"{number:.3e}" if number and not 1e-3 <= abs(number) < 1e6 else f"{number:.4f}"
+    # Four places show what matters of a loss or an accuracy; of what they cannot show, four digits do.
+    return f"{number:.4g}" if number and not 1e-3 <= abs(number) < 1e6 else f"{number:.4f}"
 
 
 def running_line(progress: Progress, columns: int) -> str:
