@@ -54,7 +54,8 @@ def wheel(package: str) -> Path:
 def test(session: nox.Session, *arguments: str | Path) -> None:
     """Run pytest with the settings of the root, in a folder from which nothing of the checkout can be imported."""
     session.chdir(session.create_tmp())
-    session.run("pytest", "-c", str(ROOT / "pyproject.toml"), *map(str, arguments), *session.posargs)
+    settings = ["-c", str(ROOT / "pyproject.toml"), "--numprocesses=2", "--dist=worksteal"]
+    session.run("pytest", *settings, *map(str, arguments), *session.posargs)
 
 
 @nox.session(default=False)

@@ -1,11 +1,12 @@
 """What an author of callbacks imports. Importing it imports neither torch nor any installed package."""
 
 from cthulhu_core.automatic import BaseLogger, History
+from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor
-from cthulhu_core.run import Batch, Run
+from cthulhu_core.run import Run
 from cthulhu_core.validation import RefusedCallback
 from cthulhu_core.version import __version__
 
