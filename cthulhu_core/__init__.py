@@ -5,7 +5,7 @@ from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
-from cthulhu_core.monitor import Monitor
+from cthulhu_core.monitor import Monitor, check_epochs
 from cthulhu_core.run import Run
 from cthulhu_core.validation import RefusedCallback
 from cthulhu_core.version import __version__
@@ -20,6 +20,7 @@ __all__ = [
     "RefusedCallback",
     "Run",
     "__version__",
+    "check_epochs",
     "hookimpl",
     "learning_rate",
     "set_learning_rate",

@@ -107,6 +107,8 @@ class Run:
         self._finished_logs: Logs = {}
         self.test_logs: Logs = {}
         """The averages of the last validation."""
+        self.test_steps: int | None = None
+        """Batches in a validation, where its data knows; None before the first one."""
         self.given: list[Any] = [] if callbacks is None else flatten(callbacks)
         """What was passed as ``callbacks``, as one list."""
         self._base_logger = BaseLogger(stateful_metrics)
@@ -241,6 +243,7 @@ class Run:
         """
         self._end_open()
         self._training_batch, self._averages = self.batch, Averages(self.stateful_metrics)
+        self.test_steps = _steps(data)
         self._call("test_begin", {})
         for index, item in enumerate(data):
             self._begin("test_batch_begin", index, item)
@@ -357,10 +360,11 @@ class Run:
         if self._open == "batch_begin":
             self.batch_end()
         elif self._open == "test_batch_begin":
-            self._end("test_batch_end")
             batch = self.current
             assert self._averages is not None
-            self._averages.add(batch.values, batch.size, batch.numbers)
+            # Before the hook: who asks for the averages so far means this batch, too.
+            self._averages.add(batch.values, batch.size)
+            self._end("test_batch_end")
         elif self._open == "predict_batch_begin":
             self._end("predict_batch_end")
 
@@ -405,6 +409,15 @@ class Run:
     def _call_guarded(self, name: str, *arguments: Any) -> list[BaseException]:
         hook = self._hooks.get(name)
         return [] if hook is None else hook.guarded(self, *arguments)
+
+
+def _steps(data: Any) -> int | None:
+    """How many batches ``data`` gives, if it knows."""
+    try:
+        steps: int | None = data.steps if hasattr(data, "steps") else len(data)
+    except TypeError:  # a generator, or a loader whose dataset has no length
+        return None
+    return steps
 
 
 def flatten(callbacks: Any) -> list[Any]:

@@ -697,3 +697,16 @@ def test_size_is_the_length_of_the_first_input(item: Any, size: int) -> None:
 
 def test_size_that_the_loop_knows() -> None:
     assert Batch(0, [1, 2], size=64).size == 64
+
+
+def test_length_of_a_validation_is_known_where_its_data_knows_it(no_plugins: None) -> None:
+    run = Run(SimpleNamespace())  # type: ignore[arg-type]
+    lengths = []
+    with run:
+        for _ in run.epochs():
+            for data in ([1.0, 2.0], (loss for loss in [1.0])):
+                for loss in run.test(data):
+                    run.record(loss=loss)
+                    lengths.append((run.test_steps, run.averages()))
+    # The batch that is worked on is part of the averages once it has ended.
+    assert lengths == [(2, {}), (2, {"loss": 1.0}), (None, {})]

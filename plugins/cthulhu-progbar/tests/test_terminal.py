@@ -53,8 +53,8 @@ Epoch 1/1  25% |████▊              |  64/256 0:00<0:00  loss 1.0000  a
 Epoch 1/1  50% |█████████▌         | 128/256 0:00<0:00  loss 0.7500  acc 0.1250
 Epoch 1/1  75% |██████████████▎    | 192/256 0:00<0:00  loss 0.6111  acc 0.2500
 Epoch 1/1 100% |███████████████████| 256/256 0:00<0:00  loss 0.5208  acc 0.3750
-Epoch 1/1 validating 1/? 0:00
-Epoch 1/1 validating 2/? 0:00  loss 0.2500  acc 0.7500
+Epoch 1/1 validating  50% |██████      | 1/2 0:00<0:00  loss 0.2500  acc 0.7500
+Epoch 1/1 validating 100% |████████████| 2/2 0:00<0:00  loss 0.2500  acc 0.7500
 Epoch 00001: val_loss improved
 Epoch 1/1  0.0s  loss 0.5208  acc 0.3750  val_loss 0.2500  val_acc 0.7500
     lr 0.0100
@@ -75,8 +75,8 @@ Epoch 1/1 25%  loss 1.0000  acc 0.0000
 Epoch 1/1 50%  loss 0.7500  acc 0.1250
 Epoch 1/1 75%  loss 0.6111  acc 0.2500
 Epoch 1/1 100%  loss 0.5208  acc 0.3750
-Epoch 1/1 validating 1/? 0:00
-Epoch 1/1 validating 2/?  loss 0.2500
+Epoch 1/1 validating 50%  loss 0.2500
+Epoch 1/1 validating 100%  loss 0.2500
 Epoch 00001: val_loss improved
 Epoch 1/1  0.0s  loss 0.5208
     acc 0.3750  val_loss 0.2500

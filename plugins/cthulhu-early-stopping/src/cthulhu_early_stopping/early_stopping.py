@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, Literal
 
-from cthulhu_core import Callback, Logs, Monitor
+from cthulhu_core import Callback, Logs, Monitor, check_epochs
 from cthulhu_early_stopping.snapshot import Snapshot
 
 
@@ -71,11 +71,7 @@ class EarlyStopping(Callback):
         *,
         start_from_epoch: int = 0,
     ) -> None:
-        epochs: Any
-        for name, epochs in (("patience", patience), ("start_from_epoch", start_from_epoch)):
-            # Written so that NaN is refused as well.
-            if isinstance(epochs, (str, type(None))) or not epochs >= 0:
-                raise ValueError(f"{name} is {epochs!r}: expected a number of epochs, 0 or more")
+        check_epochs(patience=patience, start_from_epoch=start_from_epoch)
         self._monitor = Monitor(monitor, mode, min_delta, baseline)
         self.monitor = monitor
         self.min_delta = min_delta

@@ -60,6 +60,7 @@ class ProgbarLogger(Callback):
         self._by_samples = False
         self._total: int | None = None
         self._count = self._validated = 0
+        self._to_validate: int | None = None
         self._begun, self._due = 0.0, NEVER
 
     # --- training -------------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ class ProgbarLogger(Callback):
 
     @hookimpl
     def cthulhu_test_begin(self, run: Run) -> None:
-        self._validated = 0
+        self._validated, self._to_validate = 0, run.test_steps
         if not self._training:
             self._begin(run, "Evaluate")
 
@@ -158,7 +159,7 @@ class ProgbarLogger(Callback):
         assert self._label is not None
         texts, seconds = value_texts(values), now - self._begun
         if self._validated:
-            return Progress(f"{self._label} validating", self._validated, None, seconds, texts)
+            return Progress(f"{self._label} validating", self._validated, self._to_validate, seconds, texts)
         return Progress(self._label, self._count, self._total, seconds, texts)
 
     def _end(self, values: Mapping[str, Any], stopped: bool = False) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from cthulhu_core import Callback, Logs, Monitor, learning_rate, set_learning_rate
+from cthulhu_core import Callback, Logs, Monitor, check_epochs, learning_rate, set_learning_rate
 
 
 class ReduceLROnPlateau(Callback):
@@ -69,13 +69,10 @@ class ReduceLROnPlateau(Callback):
         cooldown: float = 0,
         min_lr: float = 0,
     ) -> None:
-        # All written so that NaN is refused as well.
+        # Written so that NaN is refused as well.
         if not 0 <= factor < 1:
             raise ValueError(f"factor is {factor!r}: the rate is multiplied by it; expected 0 <= factor < 1, e.g. 0.1")
-        epochs: Any
-        for name, epochs in (("patience", patience), ("cooldown", cooldown)):
-            if isinstance(epochs, (str, type(None))) or not epochs >= 0:
-                raise ValueError(f"{name} is {epochs!r}: expected a number of epochs, 0 or more")
+        check_epochs(patience=patience, cooldown=cooldown)
         least: Any = min_lr
         if isinstance(least, (list, tuple, str, type(None))) or not 0 <= least < math.inf:
             raise ValueError(
