@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from cthulhu_core.names import look_up
+from cthulhu_core.training.logits import keep_logits
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -37,35 +37,6 @@ def sigmoid(x: Tensor) -> Tensor:
 def hard_sigmoid(x: Tensor) -> Tensor:
     """``0.2 x + 0.5`` cut to [0, 1], as Keras 2.3 defines it (PyTorch's has slope 1/6)."""
     return torch.clamp(0.2 * x + 0.5, 0.0, 1.0)
-
-
-Probabilities = Literal["softmax", "sigmoid"]
-
-
-def keep_logits(probabilities: Tensor, logits: Tensor, kind: Probabilities) -> Tensor:
-    """Leave on ``probabilities`` the ``logits`` that they are the softmax or the sigmoid of."""
-    setattr(probabilities, f"_cthulhu_{kind}_of", logits)
-    return probabilities
-
-
-def logits_of(output: Any, kind: Probabilities) -> Tensor | None:
-    """The logits that ``output`` is the softmax or the sigmoid of, if its activation left them."""
-    return getattr(output, f"_cthulhu_{kind}_of", None)
-
-
-def keep_logits_of(module: nn.Module) -> None:
-    """Have ``nn.Softmax`` or ``nn.Sigmoid``, as ``module`` or at the end of a ``nn.Sequential``, leave its logits."""
-    while isinstance(module, nn.Sequential) and len(module):
-        module = module[-1]
-    if isinstance(module, (nn.Softmax, nn.Sigmoid)):
-        module.register_forward_hook(_leave_logits)
-
-
-def _leave_logits(module: nn.Module, inputs: tuple[Tensor], probabilities: Tensor) -> None:
-    if not isinstance(module, nn.Softmax):
-        keep_logits(probabilities, inputs[0], "sigmoid")
-    elif module.dim in (-1, probabilities.ndim - 1):
-        keep_logits(probabilities, inputs[0], "softmax")
 
 
 ACTIVATIONS: dict[str, Activation] = {

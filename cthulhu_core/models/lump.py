@@ -12,7 +12,6 @@ from torch.nn.parameter import is_lazy
 
 from cthulhu_core.automatic import History
 from cthulhu_core.models import files
-from cthulhu_core.models.activations import keep_logits_of
 from cthulhu_core.models.files import Path
 from cthulhu_core.models.summary import summary
 from cthulhu_core.models.weights import get_weights, set_weights
@@ -21,6 +20,7 @@ from cthulhu_core.training import loop
 from cthulhu_core.training.arguments import check_counts, validation_schedule
 from cthulhu_core.training.batches import Batches, Placement
 from cthulhu_core.training.data import arrays, is_arrays, make_batches, number_of_samples, split, validation_batches
+from cthulhu_core.training.logits import keep_logits_of
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.optimizers import OptimizerFactory, optimizer_factory
 from cthulhu_core.training.structure import apply, as_numpy, flatten

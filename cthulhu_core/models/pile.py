@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from cthulhu_core.models.activations import keep_logits_of
 from cthulhu_core.models.layers import TheHydra
 from cthulhu_core.models.lump import Lump
+from cthulhu_core.training.logits import keep_logits_of
 from cthulhu_core.training.loop import evaluating
 
 

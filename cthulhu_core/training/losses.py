@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cthulhu_core.models.activations import logits_of
 from cthulhu_core.names import look_up
+from cthulhu_core.training.logits import logits_of
 
 _CLIP = 1e-7
 
