@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -51,8 +52,26 @@ def step(
     optimizer.zero_grad()
     loss.backward()
     run.gradients()
-    optimizer.step()
+    if isinstance(optimizer, torch.optim.LBFGS):
+        optimizer.step(partial(_again, model, objective, optimizer, inputs, targets, weights))
+    else:
+        optimizer.step()
     run.record(outputs=outputs, loss=loss, **parts, **objective.measure(outputs, targets))
+
+
+def _again(
+    model: nn.Module,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    inputs: Any,
+    targets: Any,
+    weights: Tensor | None,
+) -> Tensor:
+    """The loss where an optimizer that searches along a line has gone, with its gradients."""
+    optimizer.zero_grad()
+    loss, _ = objective.loss(call(model, inputs), targets, weights)
+    loss.backward()
+    return loss
 
 
 def test(run: Run, objective: Objective, data: Iterable[Triple]) -> None:

@@ -162,3 +162,14 @@ def test_model_without_parameters_is_evaluated_and_refuses_to_train() -> None:
     for train in (lambda: model.summon(x, x, verbose=0), lambda: model.train_on_batch(x, x)):
         with pytest.raises(RuntimeError, match="the model has no parameters: there is nothing to train"):
             train()
+
+
+def test_optimizer_that_searches_along_a_line_is_given_the_loss_to_ask_again() -> None:
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
+    y = x @ np.array([[1.0], [-2.0], [0.5]], dtype=np.float32)
+    model = Lump(nn.Linear(3, 1))
+    model.conjure(lambda parameters: torch.optim.LBFGS(parameters, line_search_fn="strong_wolfe"), "mse")
+    model.summon(x, y, batch_size=32, epochs=2, verbose=0)
+    assert model.evaluate(x, y, verbose=0) < 1e-8
+    np.testing.assert_allclose(model.get_weights()[0], [[1.0, -2.0, 0.5]], atol=1e-3)
