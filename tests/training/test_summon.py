@@ -433,11 +433,14 @@ def test_interrupt_in_a_callback_keeps_the_epochs_done(hook: str) -> None:
 
 
 INTERRUPTED = """
-    import sys
+    import signal
     import numpy as np
     from torch import nn
     from cthulhu.callbacks import Callback
     from cthulhu.models import Lump
+
+    # What runs in the background is born deaf to it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     class Says(Callback):
         def on_epoch_end(self, epoch, logs):

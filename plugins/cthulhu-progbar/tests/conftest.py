@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 _BEGIN = """
-import fcntl, termios
+import fcntl, signal, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is born deaf to it
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # this terminal's keys are for this program
 """
 
