@@ -1,8 +1,10 @@
 """What an author of callbacks imports. Importing it imports neither torch nor any installed package."""
 
+from cthulhu_core.atomic import atomic_write
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
+from cthulhu_core.checkpoint import Checkpoint, CheckpointError
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor, check_epochs
@@ -14,12 +16,15 @@ __all__ = [
     "BaseLogger",
     "Batch",
     "Callback",
+    "Checkpoint",
+    "CheckpointError",
     "History",
     "Logs",
     "Monitor",
     "RefusedCallback",
     "Run",
     "__version__",
+    "atomic_write",
     "check_epochs",
     "hookimpl",
     "learning_rate",

@@ -95,6 +95,9 @@ class Callback:
     def on_batch_end(self, batch: int, logs: Logs, /) -> None:
         """A training batch has ended. Overriding this reads the values of every batch from the device."""
 
+    def on_save_point(self) -> None:
+        """Everybody has had the end of a batch (``run.batch``), or of an epoch: the place to save the run."""
+
     def on_test_begin(self, logs: Logs, /) -> None:
         """Validation or ``evaluate`` begins."""
 

@@ -11,6 +11,7 @@ A run calls these hooks, in this order::
             run.gradients(batch)
             optimizer step
             run.batch_end(batch, logs)
+            run.save_point()
             if stop asked: break
         if validation is due:
             run.test_begin(logs)
@@ -20,6 +21,7 @@ A run calls these hooks, in this order::
                 run.test_batch_end(batch, logs)
             run.test_end(logs)
         run.epoch_end(epoch, logs)
+        run.save_point()
         if stop asked: break
     on any exception: run.exception(error)
     run.train_end(logs)
@@ -48,10 +50,12 @@ import pluggy
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
+    from concurrent.futures import Future
 
     import torch
 
     from cthulhu_core.callback import Callback
+    from cthulhu_core.checkpoint import Checkpoint
     from cthulhu_core.run import Run
 
 Logs = dict[str, Any]
@@ -106,6 +110,14 @@ def cthulhu_gradients(run: Run, batch: int) -> None:
 @hookspec
 def cthulhu_batch_end(run: Run, batch: int, logs: Logs) -> None:
     """Batch ``batch`` has ended. ``logs``: ``batch``, ``size``, ``loss`` and the metrics of this batch."""
+
+
+@hookspec
+def cthulhu_save_point(run: Run) -> None:
+    """Everybody has had the end of a batch, or of an epoch: what is saved now can be resumed without a difference.
+
+    ``run.batch`` is the batch that has ended, None at the end of an epoch.
+    """
 
 
 @hookspec
@@ -166,26 +178,39 @@ def cthulhu_default_callbacks(run: Run) -> Iterable[Callback] | None:
     """The callbacks that this plugin adds to ``run`` on its own, before the user's; None for none."""
 
 
+# The four that follow answer for the suffixes that they know, and give None for all others.
+
+
 @hookspec(firstresult=True)
 def cthulhu_save_model(
-    run: Run | None, model: torch.nn.Module, filepath: str | os.PathLike[str], weights_only: bool
-) -> bool | None:
-    """Save ``model`` to ``filepath`` if its suffix is yours: True when saved, None when it is not yours.
+    run: Run | None, model: torch.nn.Module, filepath: str | os.PathLike[str], weights_only: bool, background: bool
+) -> bool | Future[None] | None:
+    """Save ``model`` to ``filepath``: True when it is saved, None when the suffix is not yours.
 
-    ``run`` is the run in which the model is being trained, None outside one.
+    ``Checkpoint.of(model, run, weights_only)`` is what there is to save. ``run`` is the run in which the model is
+    being trained, or was last trained; None if there was none. Where ``background`` is true, training waits for no
+    more than a copy in memory: what writes that copy is returned as a Future. Who only ever saves at once does not
+    name ``background``.
+
+    Raises ``CheckpointError`` or ``OSError``; a file that was there before is then as it was.
     """
+
+
+@hookspec(firstresult=True)
+def cthulhu_load_checkpoint(filepath: str | os.PathLike[str]) -> Checkpoint | None:
+    """What was saved in ``filepath``; raises ``CheckpointError`` if that cannot be said."""
 
 
 @hookspec(firstresult=True)
 def cthulhu_load_model(
     filepath: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None
 ) -> torch.nn.Module | None:
-    """The model saved in ``filepath`` if its suffix is yours, else None. ``custom_objects``: name to class."""
+    """The model saved in ``filepath``. ``custom_objects``: from name to class or function."""
 
 
 @hookspec(firstresult=True)
 def cthulhu_load_weights(model: torch.nn.Module, filepath: str | os.PathLike[str]) -> bool | None:
-    """Load the weights in ``filepath`` into ``model`` if its suffix is yours: True when loaded, else None."""
+    """Load the weights in ``filepath`` into ``model``: True when loaded."""
 
 
 HOOKS: dict[str, tuple[str, ...]] = {

@@ -7,6 +7,7 @@ A run does not train: the loop does, and tells the run where it is. ``summon`` i
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -171,6 +172,25 @@ class Run:
         where = "" if self.epoch is None else f", epoch {self.epoch}"
         return where if self.batch is None else f"{where}, batch {self.batch.index}"
 
+    def save(self, filepath: str | os.PathLike[str], weights_only: bool = False, background: bool = False) -> Any:
+        """Save the model, and how far it is trained, so that training can be resumed; or its weights alone.
+
+        Args:
+            filepath: the file; its suffix says in which format.
+            weights_only: save nothing but the weights.
+            background: write a copy in the background, while training goes on, where the format can.
+
+        Returns:
+            With ``background``, a ``concurrent.futures.Future`` that ends with the writing; else None.
+
+        Raises:
+            ImportError: no installed package saves files with this suffix; the message says which to install.
+            CheckpointError, OSError: it cannot be saved; a file that was there before is as it was.
+        """
+        from cthulhu_core.models import files
+
+        return files.save(self.model, filepath, weights_only, self, background)
+
     def explain(self) -> None:
         """Print the loop with every participant in its place, and why it is there."""
         print(explain(self._dispatch))  # noqa: T201 - its purpose
@@ -310,6 +330,7 @@ class Run:
         """A training batch has ended and its values are recorded."""
         self.step += 1
         self._end("batch_end")
+        self._call("save_point")
 
     def epoch_end(self) -> None:
         """The epoch has ended, and its validation if there was one."""
@@ -317,6 +338,7 @@ class Run:
         self.batch, self._in_epoch = None, False
         self._call("epoch_end", self.epoch, self.logs)
         self._finished_logs = self.logs
+        self._call("save_point")
 
     def _call(self, name: str, *arguments: Any) -> None:
         hook = self._hooks.get(name)

@@ -644,7 +644,7 @@ def test_explain_prints_each_participant_where_it_is_called(capsys: pytest.Captu
         f"        - Early {here}: callbacks[0]",
         f"        - Late {here}: callbacks[1]",
         "        - History",
-        "    if stop asked: break",
+        "    run.save_point()",
     ]
     assert lines[-3:] == [
         "always, last: run.teardown()",

@@ -3,35 +3,86 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from pathlib import Path as Folder
 from pathlib import PurePath
 from typing import Any
 
 from torch import nn
 
+from cthulhu_core.checkpoint import Checkpoint, CheckpointError
 from cthulhu_core.run import Run
 from cthulhu_core.services import service_manager
 
 Path = str | os.PathLike[str]
 
 
-def save(model: nn.Module, filepath: Path, weights_only: bool, run: Run | None = None) -> None:
-    """Save ``model``, or its weights alone; ``run`` is the run in which it is being trained.
+def save(
+    model: nn.Module, filepath: Path, weights_only: bool, run: Run | None = None, background: bool = False
+) -> Future[None] | None:
+    """Save ``model``, or its weights alone; ``run`` is the run in which it is being trained, or was last.
+
+    Returns:
+        Where ``background`` is true and the format can, the future that writes; None when the file is written.
 
     Raises:
         ImportError: no installed package saves files with this suffix; the message says which to install.
+        CheckpointError, OSError: it cannot be saved.
     """
     saved = service_manager().hook.cthulhu_save_model(
-        run=run, model=model, filepath=filepath, weights_only=weights_only
+        run=run, model=model, filepath=filepath, weights_only=weights_only, background=background
     )
     if not saved:
         raise _no_service("saves", filepath)
+    return saved if isinstance(saved, Future) else None
 
 
 def load_weights(model: nn.Module, filepath: Path) -> None:
-    """Load the weights in a file into ``model``; errors as in :func:`save`."""
+    """Load the weights in a file into ``model``.
+
+    Raises:
+        ImportError: no installed package loads files with this suffix; the message says which to install.
+        CheckpointError: the file is damaged or of another kind, or its weights do not fit; all differences are listed.
+    """
     if not service_manager().hook.cthulhu_load_weights(model=model, filepath=filepath):
         raise _no_service("loads", filepath)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """What was saved in a file; of a folder, in its newest file that is whole and holds more than weights.
+
+    Raises:
+        ImportError: no installed package loads files with this suffix; the message says which to install.
+        CheckpointError: there is no such file, or it is damaged or of another kind.
+    """
+    hook = service_manager().hook.cthulhu_load_checkpoint
+    if not PurePath(path).suffix or Folder(path).is_dir():
+        return _newest(Folder(path), hook)
+    checkpoint: Checkpoint | None = hook(filepath=path)
+    if checkpoint is None:
+        raise _no_service("loads", path)
+    return checkpoint
+
+
+def _newest(folder: Folder, hook: Callable[..., Checkpoint | None]) -> Checkpoint:
+    if not folder.is_dir():
+        raise CheckpointError("there is no such file or folder", folder)
+    files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
+    unusable = []
+    for file in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name), reverse=True):
+        try:
+            checkpoint = hook(filepath=file)
+        except CheckpointError as error:
+            unusable.append(error)
+            continue
+        if checkpoint is not None and checkpoint.state is not None:
+            for problem in unusable:
+                warnings.warn(f"{problem}; an older checkpoint is used, {file}", stacklevel=3)
+            return checkpoint
+    reasons = "".join(f"\n  {problem}" for problem in unusable)
+    raise CheckpointError(f"no file in this folder is a whole checkpoint of model and training{reasons}", folder)
 
 
 def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None) -> nn.Module:
@@ -43,6 +94,7 @@ def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None) 
 
     Raises:
         ImportError: no installed package loads files with this suffix; the message says which to install.
+        CheckpointError: the file is damaged or of another kind, or holds no architecture.
     """
     model: nn.Module | None = service_manager().hook.cthulhu_load_model(
         filepath=filepath, custom_objects=custom_objects

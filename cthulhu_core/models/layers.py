@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,19 +86,19 @@ class Daoloth(nn.LazyLinear):
             input = input.to(self.weight.dtype)
         return self._activation(super().forward(input))
 
+    def named_weights(self) -> dict[str, Tensor]:
+        """Views of the ``kernel``, of shape (in, units), and of the ``bias``, of shape (units,), if there is one."""
+        bias = self._parameters["bias"]
+        kernel = self.weight.detach().t()
+        return {"kernel": kernel} if bias is None else {"kernel": kernel, "bias": bias.detach()}
+
     def get_weights(self) -> list[np.ndarray]:
         """The kernel of shape (in, units), and the bias of shape (units,) if there is one."""
-        kernel, *bias = [weight.detach().cpu().numpy().copy() for weight in self._weights()]
-        return [np.ascontiguousarray(kernel.T), *bias]
+        return _copies(self.named_weights())
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take weights of the shapes that :meth:`get_weights` gives."""
-        kernel, *bias = [torch.as_tensor(np.asarray(weight)) for weight in weights]
-        _copy(self._weights(), [kernel.t(), *bias])
-
-    def _weights(self) -> list[Tensor]:
-        bias = self._parameters["bias"]
-        return [self.weight] if bias is None else [self.weight, bias]
+        _set(self.named_weights(), weights)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, activation={_name(self._activation)}"
@@ -179,13 +179,17 @@ class TheHydra(nn.Embedding):
         """The vectors of ``input``."""
         return super().forward(input if input.dtype in (torch.int64, torch.int32) else input.long())
 
+    def named_weights(self) -> dict[str, Tensor]:
+        """A view of the ``embeddings``, of shape (input_dim, output_dim)."""
+        return {"embeddings": self.weight.detach()}
+
     def get_weights(self) -> list[np.ndarray]:
         """The vectors, of shape (input_dim, output_dim)."""
-        return [self.weight.detach().cpu().numpy().copy()]
+        return _copies(self.named_weights())
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take weights of the shape that :meth:`get_weights` gives."""
-        _copy([self.weight], [torch.as_tensor(np.asarray(weight)) for weight in weights])
+        _set(self.named_weights(), weights)
 
 
 def _positive(layer: str, **sizes: Any) -> None:
@@ -219,12 +223,15 @@ def _name(function: Activation) -> str:
     return "none" if function is linear else getattr(function, "__name__", repr(function))
 
 
-def _copy(into: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
-    """Copy ``weights`` into parameters of the same shapes."""
-    given = [tuple(weight.shape) for weight in weights]
-    expected = [tuple(parameter.shape) for parameter in into]
-    if given != expected:
-        raise ValueError(f"weights of shapes {given} do not fit: expected {expected}")
-    with torch.no_grad():
-        for parameter, weight in zip(into, weights, strict=True):
-            parameter.copy_(weight)
+def _copies(views: Mapping[str, Tensor]) -> list[np.ndarray]:
+    return [np.array(view.cpu().numpy(), order="C") for view in views.values()]
+
+
+def _set(views: Mapping[str, Tensor], weights: Sequence[Any]) -> None:
+    """Copy ``weights`` into views of the same shapes."""
+    given = [torch.as_tensor(np.asarray(weight)) for weight in weights]
+    shapes, expected = ([tuple(each.shape) for each in tensors] for tensors in (given, views.values()))
+    if shapes != expected:
+        raise ValueError(f"weights of shapes {shapes} do not fit: expected {expected}")
+    for view, weight in zip(views.values(), given, strict=True):
+        view.copy_(weight)

@@ -1,15 +1,20 @@
-"""All weights of a module as arrays, and back: kernels of Daoloth in Keras' layout, everything else as it is."""
+"""The weights of a module: all as arrays, and by layer for files. Daoloth and TheHydra have Keras' layout in both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from cthulhu_core.checkpoint import CheckpointError, Weights
+from cthulhu_core.models.inner import inner
 from cthulhu_core.training.structure import as_numpy
+
+_EXTRA = "_extra_state"
 
 
 def get_weights(module: nn.Module) -> list[np.ndarray]:
@@ -39,12 +44,21 @@ def _parts(module: nn.Module) -> Iterator[nn.Module | Tensor]:
 
     That is layers that have a layout of their own, and the parameters and buffers of all others.
     """
-    yield from (value for name, value in module.state_dict().items() if "." not in name and isinstance(value, Tensor))
+    yield from _own(module).values()
     for child in module.children():
         if hasattr(child, "get_weights"):
             yield child
         else:
             yield from _parts(child)
+
+
+def _own(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters and buffers that ``module`` itself keeps, without those of its children."""
+    return {
+        name: value
+        for name, value in module.state_dict().items()
+        if "." not in name and isinstance(value, Tensor) and name != _EXTRA
+    }
 
 
 def _weights_of(part: Any) -> list[np.ndarray]:
@@ -56,3 +70,110 @@ def _set_weights_of(part: Any, weights: Sequence[Any]) -> None:
         part.copy_(torch.as_tensor(np.asarray(weights[0])))
     else:
         part.set_weights(weights)
+
+
+# --- by layer -------------------------------------------------------------------------------------------------------
+
+
+def layer_weights(model: nn.Module) -> Weights:
+    """Views of the weights by layer: those of Daoloth and TheHydra in Keras' layout, all others by their names.
+
+    What the model keeps itself, outside its children, is in a layer that bears the name of the model's class.
+
+    Raises:
+        CheckpointError: a layer has no weights yet.
+    """
+    model = inner(model)
+    waiting = [name for name, weight in model.named_parameters() if is_lazy(weight)]
+    if waiting:
+        raise CheckpointError(
+            f"{', '.join(waiting)} {'has' if len(waiting) == 1 else 'have'} no size yet: it is learned from the first "
+            "data; give the layer its input size, or call the model once"
+        )
+    layers = {name: _below(child) for name, child in model.named_children()}
+    own = _of(model)
+    if own:
+        name = type(model).__name__.lower()
+        while name in layers:
+            name += "_"
+        layers = {name: own, **layers}
+    return layers
+
+
+def _below(module: nn.Module) -> dict[str, Tensor]:
+    """The weights of ``module`` and of what it is made of."""
+    weights = _of(module)
+    for name, child in module.named_children():
+        weights.update({f"{name}.{below}": weight for below, weight in _below(child).items()})
+    return weights
+
+
+def _of(module: nn.Module) -> dict[str, Tensor]:
+    """The weights that ``module`` itself keeps, under the names and in the layout that it has for them, if it has."""
+    views: Any = getattr(module, "named_weights", dict)
+    named: dict[str, Tensor] = views()
+    known = {weight.data_ptr() for weight in named.values()}
+    return {**named, **{name: weight for name, weight in _own(module).items() if weight.data_ptr() not in known}}
+
+
+def extra_state(model: nn.Module) -> dict[str, Any]:
+    """What modules give as their extra state, by its name in ``state_dict``."""
+    return {name: value for name, value in inner(model).state_dict().items() if _is_extra(name)}
+
+
+def _is_extra(name: str) -> bool:
+    return name.rpartition(".")[2] == _EXTRA
+
+
+def load_layers(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], extra: Mapping[str, Any]) -> None:
+    """Copy ``weights`` into ``model``; by name, or by order where a file of Keras names its layers otherwise.
+
+    Raises:
+        CheckpointError: they do not fit; the message lists every difference, and the model is as it was.
+    """
+    here = dict(_flat(layer_weights(model)))
+    there = dict(_flat(weights))
+    if here.keys() != there.keys() and _same_order(here, there):
+        there = dict(zip(here, there.values(), strict=True))
+    differences = [_difference(key, here.get(key), there.get(key)) for key in {**here, **there}]
+    found = [difference for difference in differences if difference]
+    wanted = set(extra_state(model))
+    found += [f"{name}: {'only here' if name in wanted else 'only in the checkpoint'}" for name in wanted ^ set(extra)]
+    if found:
+        raise CheckpointError(
+            "the weights are those of another architecture; the model is left as it was:\n  " + "\n  ".join(found)
+        )
+    with torch.no_grad():
+        for key, view in here.items():
+            view.copy_(there[key])
+    modules = dict(inner(model).named_modules())
+    for name, value in extra.items():
+        modules[name.rpartition(".")[0]].set_extra_state(value)
+
+
+def _flat(weights: Mapping[str, Mapping[str, Tensor]]) -> Iterator[tuple[tuple[str, str], Tensor]]:
+    for layer, named in weights.items():
+        for name, weight in named.items():
+            yield (layer, name), weight
+
+
+def _same_order(here: Mapping[tuple[str, str], Tensor], there: Mapping[tuple[str, str], Tensor]) -> bool:
+    """Whether both have the same weights in one order and call only the layers otherwise."""
+    return [(name, view.shape) for (_, name), view in here.items()] == [
+        (name, weight.shape) for (_, name), weight in there.items()
+    ]
+
+
+def _difference(key: tuple[str, str], here: Tensor | None, there: Tensor | None) -> str:
+    name = "/".join(key)
+    if here is None and there is not None:
+        return f"{name}: not here, {_shape(there)} in the checkpoint"
+    if there is None and here is not None:
+        return f"{name}: {_shape(here)} here, not in the checkpoint"
+    if here is not None and there is not None and here.shape != there.shape:
+        return f"{name}: {_shape(here)} here, {_shape(there)} in the checkpoint"
+    return ""
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))

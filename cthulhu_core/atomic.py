@@ -1,0 +1,89 @@
+"""Files that are written whole or not at all, wherever the writer is stopped. Everything that must not be lost is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+_SUFFIX = ".partial"
+
+
+@contextlib.contextmanager
+def atomic_write(filepath: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file beside ``filepath``, which takes its place when the block ends without an exception.
+
+    Readers see the old file or the new one, whole, also after a crash or a loss of power: the new one is on the
+    disk before it gets its name. What killed writers have left in the folder is removed.
+
+    Args:
+        filepath: the file to be written; its folder must exist. If it is a link, the file that it points to is written.
+
+    Yields:
+        The path to write to; nothing is there yet. It must be closed when the block ends.
+
+    Raises:
+        OSError: the file cannot be written; what was at ``filepath`` is as it was.
+
+    Example:
+        >>> with atomic_write("notes.txt") as partial:
+        ...     partial.write_text("all of it")
+        9
+    """
+    target = Path(os.path.realpath(filepath))
+    _remove_leftovers(target.parent)
+    partial = target.with_name(f".{target.name}.{_host()}-{os.getpid()}{_SUFFIX}")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            if target.exists():
+                _copy_permissions(target, file.fileno())
+            os.fsync(file.fileno())
+        partial.replace(target)
+        _sync_folder(target.parent)
+    finally:
+        # Where the file could not be finished; after replace() there is nothing left.
+        partial.unlink(missing_ok=True)
+
+
+def _copy_permissions(source: Path, descriptor: int) -> None:
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, source.stat().st_mode & 0o7777)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last. Windows has no such call, and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes of this machine that are no more."""
+    for leftover in folder.glob(f".*{_SUFFIX}"):
+        found = re.fullmatch(rf"\..+\.{re.escape(_host())}-(\d+){re.escape(_SUFFIX)}", leftover.name)
+        if found and not _is_running(int(found[1])):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return True  # there, signal 0 would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
+def _host() -> str:
+    return re.sub(r"[^\w-]", "_", socket.gethostname())
