@@ -79,6 +79,13 @@ def unpack(text: str, tensors: Mapping[str, torch.Tensor]) -> Any:
     return _Unpacker(tensors).unpacked(parsed, 0)
 
 
+def dtypes_by_name() -> dict[str, torch.dtype]:
+    """The dtypes of this version of PyTorch: ``"float32"``, ``"bfloat16"``, ..."""
+    import torch
+
+    return {str(each).removeprefix("torch."): each for each in vars(torch).values() if isinstance(each, torch.dtype)}
+
+
 # --- to text ----------------------------------------------------------------------------------------------------------
 
 
@@ -284,9 +291,7 @@ def _scalar(name: str, content: str) -> Any:
 
 
 def _dtype(name: str) -> torch.dtype:
-    import torch
-
-    known = {str(each).removeprefix("torch."): each for each in vars(torch).values() if isinstance(each, torch.dtype)}
+    known = dtypes_by_name()
     if name not in known:
         raise _malformed(f"this version of PyTorch has no dtype {name!r}")
     return known[name]
