@@ -8,6 +8,7 @@ from cthulhu_core.checkpoint import Checkpoint, CheckpointError
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor, check_epochs
+from cthulhu_core.plain import pack, unpack
 from cthulhu_core.run import Run
 from cthulhu_core.validation import RefusedCallback
 from cthulhu_core.version import __version__
@@ -28,5 +29,7 @@ __all__ = [
     "check_epochs",
     "hookimpl",
     "learning_rate",
+    "pack",
     "set_learning_rate",
+    "unpack",
 ]
