@@ -241,10 +241,10 @@ class Resumption:
         set_random_state(self._state["random"])
         run.go_on(self._state["step"], self.batch, self._state["logs"])
 
-    def batches(self, run: Run, data: Any) -> Iterable[Any]:
+    def batches(self, run: Run, data: Any) -> Iterator[Any]:
         """The batches of the epoch that are not done yet."""
         if not self.batch and not data.is_one_pass:
-            return data
+            return iter(data)
         for name, state in self._state["metrics"].items():
             metric = run.metric_objects.get(name)
             if metric is not None and state is not None:
@@ -252,7 +252,7 @@ class Resumption:
         here = random_state()
         remaining: Iterator[Any] = data.resumed(self._state["data"], self.batch, self._state["step"])
         set_random_state(here)
-        return () if run.model.stop_training else remaining
+        return iter(()) if run.model.stop_training else remaining
 
 
 def _called(record: dict[str, Any]) -> str:
