@@ -81,7 +81,7 @@ class _Reader:
             if not self.is_ours and layout.MARK in root.attrs:
                 raise CheckpointError(f"the file is damaged: it lacks the {seal.SIZE} bytes that it was written with")
             weights = self._weights(root)
-            own = self._group(root, layout.OWN) if self.is_ours and layout.OWN in root else {}
+            own = self._group(root, layout.OWN) if self.is_ours and _has(root, layout.OWN) else {}
             data = {name: self._data(self._group(own, name)) for name in own}
         for offset, tensor, swapped in self.tensors:
             self._read(offset, tensor, swapped)
@@ -93,12 +93,12 @@ class _Reader:
     def _weights(self, root: Any) -> dict[str, dict[str, torch.Tensor]]:
         group = root
         if not _has_names(root, layout.LAYERS):
-            if "layers" in root and layout.FULL not in root:
+            if _has(root, "layers") and not _has(root, layout.FULL):
                 raise CheckpointError(
                     "this is a .weights.h5 file of Keras 3, in which weights have no names: save the model in Keras "
                     "with model.save('model.h5') and load that"
                 )
-            if layout.FULL not in root:
+            if not _has(root, layout.FULL):
                 raise CheckpointError("this HDF5 file holds no weights in the layout of Keras: it has no layer_names")
             group = self._group(root, layout.FULL)
         return {self._name(layer): self._layer(group, layer) for layer in self._names(group, layout.LAYERS)}
@@ -125,10 +125,10 @@ class _Reader:
         """What is at ``path``, reached without following a link that leads elsewhere."""
         found = parent
         for part in filter(None, path.split("/")):
-            link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
-            if not isinstance(link, h5py.HardLink):
-                what = "is missing" if link is None else "is a link to elsewhere, which is not followed"
-                raise CheckpointError(f"{_shortened(path)} {what}")
+            if not isinstance(found, h5py.Group) or not _has(found, part):
+                raise CheckpointError(f"{_shortened(path)} is missing")
+            if found.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
+                raise CheckpointError(f"{_shortened(path)} is a link to elsewhere, which is not followed")
             found = found[part]
         if not isinstance(found, kind):
             raise CheckpointError(f"{_shortened(path)} is no {kind.__name__.lower()}")
@@ -248,6 +248,11 @@ class _Structure(io.RawIOBase):
         if self._file.readinto(buffer) != wanted:  # type: ignore[attr-defined]
             raise CheckpointError("its structure points behind its end: it is truncated or damaged")
         return wanted
+
+
+def _has(group: Any, name: str) -> bool:
+    """Whether there is a link of this name. To ask ``name in group`` would follow it, into another file, too."""
+    return bool(group.id.links.exists(name.encode()))
 
 
 def _has_names(group: Any, attribute: str) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +120,23 @@ def test_external_link_to_a_good_file_is_not_followed(tmp_path):
     )
     with pytest.raises(CheckpointError, match="link to elsewhere, which is not followed"):
         load(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+@pytest.mark.parametrize("link", ["/layers", "/model_weights", "/cthulhu", "/layer/w"])
+def test_no_other_file_is_opened(link, tmp_path):
+    # Whoever opens a pipe that nobody writes to waits for ever.
+    os.mkfifo(tmp_path / "pipe.h5")
+
+    def make(file: h5py.File, group: h5py.Group) -> None:
+        file[link] = h5py.ExternalLink(str(tmp_path / "pipe.h5"), "/")
+        if link != "/layer/w":
+            del file.attrs["layer_names"]
+
+    path = hostile(tmp_path / "bad.h5", make, sealed=link == "/cthulhu")
+    code = f"from cthulhu_checkpoint.reader import load; load({str(path)!r})"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "CheckpointError" in ended.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "..", ".", "./w", "a//b"])
