@@ -251,7 +251,7 @@ class _Structure(io.RawIOBase):
 
 
 def _has(group: Any, name: str) -> bool:
-    """Whether there is a link of this name. To ask ``name in group`` would follow it, into another file, too."""
+    """Whether there is a link of this name, wherever it leads."""
     return bool(group.id.links.exists(name.encode()))
 
 
