@@ -16,9 +16,9 @@ from cthulhu_checkpoint import seal
 from cthulhu_checkpoint.layout import Draft, draft
 from cthulhu_core import Checkpoint, atomic_write
 
-_BLOCK = 4 * 2**20
+_BLOCK = 2 * 2**20
 """Bytes that are transposed, fetched from a device or written at a time."""
-_FLUSH = 32 * 2**20
+_FLUSH = 16 * 2**20
 """Bytes after which the disk is asked to begin."""
 
 
