@@ -5,9 +5,11 @@ from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
 from cthulhu_core.checkpoint import Checkpoint, CheckpointError
+from cthulhu_core.formats import check_format
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor, check_epochs
+from cthulhu_core.plan import planned_names
 from cthulhu_core.run import Run
 from cthulhu_core.validation import RefusedCallback
 from cthulhu_core.version import __version__
@@ -26,7 +28,9 @@ __all__ = [
     "__version__",
     "atomic_write",
     "check_epochs",
+    "check_format",
     "hookimpl",
     "learning_rate",
+    "planned_names",
     "set_learning_rate",
 ]

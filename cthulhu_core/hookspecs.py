@@ -178,6 +178,11 @@ def cthulhu_default_callbacks(run: Run) -> Iterable[Callback] | None:
     """The callbacks that this plugin adds to ``run`` on its own, before the user's; None for none."""
 
 
+@hookspec
+def cthulhu_saved_suffixes() -> Iterable[str]:
+    """The suffixes of the files that this plugin saves, in small letters: who is to save asks before training."""
+
+
 # The four that follow answer for the suffixes that they know, and give None for all others.
 
 
