@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,4 +85,6 @@ def _is_running(process: int) -> bool:
 
 
 def _host() -> str:
+    import socket
+
     return re.sub(r"[^\w-]", "_", socket.gethostname())

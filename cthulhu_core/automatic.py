@@ -34,6 +34,15 @@ class BaseLogger(Callback):
         """The averages over the epoch so far; reads them from the device."""
         return self._averages.result()
 
+    def state_dict(self) -> dict[str, Any]:
+        """The sums of the epoch that is under way."""
+        return self._averages.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        weight = next(iter(getattr(self.model, "parameters", tuple)()), None)
+        device = None if weight is None else weight.device
+        self._averages.load_state_dict(state, device)
+
     @hookimpl
     def cthulhu_epoch_begin(self) -> None:
         self._averages.reset()
@@ -83,6 +92,15 @@ class History(Callback):
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
             self._epochs.setdefault(name, []).append(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that is recorded."""
+        return {"epoch": self.epoch, "history": self.history, "epochs": self._epochs}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        self.epoch = list(state["epoch"])
+        self.history = {name: list(values) for name, values in state["history"].items()}
+        self._epochs = {name: list(epochs) for name, epochs in state["epochs"].items()}
 
     def epochs_of(self, name: str) -> list[int]:
         """The epochs (from 0) to which the values of ``history[name]`` belong, in their order.

@@ -67,11 +67,9 @@ class Callback:
         """Take back what :meth:`state_dict` gave.
 
         Called after :meth:`on_train_begin` and before the first epoch, so that :meth:`on_train_begin` may always start
-        afresh: a state loaded earlier would not survive it. A hand-written loop that resumes does the same:
-
-        >>> with Run(model, optimizer=opt, epochs=9, initial_epoch=4, callbacks=[callback]) as run:
-        ...     callback.load_state_dict(state)
-        ...     for epoch in run.epochs(): ...
+        afresh: a state loaded earlier would not survive it. Where a run goes on in the midst of an epoch, it is called
+        after :meth:`on_epoch_begin`, too. ``run.resumed`` says in both that a state may follow, for what must not
+        start afresh: a file is not to be overwritten then.
         """
 
     def on_train_begin(self, logs: Logs, /) -> None:

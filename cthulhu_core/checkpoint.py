@@ -62,12 +62,17 @@ class Checkpoint:
         Raises:
             CheckpointError: a layer has no weights yet, because it has seen no data.
         """
-        from cthulhu_core.models.state import model_state
+        from cthulhu_core.models.state import model_state, optimizer_state
         from cthulhu_core.models.weights import extra_state, layer_weights
 
         state = None
         if not weights_only:
-            state = {"model": model_state(model), "run": None if run is None else run.state_dict()}
+            optimizer = getattr(model, "_optimizer", None) if run is None else run.optimizer
+            state = {
+                "model": model_state(model),
+                "optimizer": optimizer_state(model, optimizer),
+                "run": None if run is None else run.state_dict(),
+            }
         return cls(layer_weights(model), extra_state(model), state)
 
     def copied(self) -> Checkpoint:

@@ -60,12 +60,15 @@ class Participant:
     def forgiving(self) -> bool:
         return getattr(self.plugin, "on_error", "raise") == "disable"
 
+    @property
+    def module(self) -> str:
+        return self.plugin.__name__ if inspect.ismodule(self.plugin) else type(self.plugin).__module__
+
     def __str__(self) -> str:
         from cthulhu_core.registry import provider
 
-        module = self.plugin.__name__ if inspect.ismodule(self.plugin) else type(self.plugin).__module__
-        package = provider(module)
-        return f"{self.name} ({package})" if package else f"{self.name} (module {module})"
+        package = provider(self.module)
+        return f"{self.name} ({package})" if package else f"{self.name} (module {self.module})"
 
 
 # --- from methods to hooks ------------------------------------------------------------------------------------------

@@ -226,14 +226,21 @@ def _missing(name: str) -> Exception:
     return AttributeError(f"no installed package offers a callback {name!r}; there are {', '.join(callback_names())}")
 
 
-def provider(module: str) -> str:
-    """Name and version of the distribution that ``module`` comes from; empty if it comes from none."""
+def package_of(module: str) -> tuple[str, str]:
+    """Name and version of the distribution that offers ``module``; empty if it is offered by none."""
     package = module.partition(".")[0]
     for record in installed():
         if record.value.partition(":")[0].partition(".")[0] == package:
-            return record.package
-    if package in ("cthulhu", "cthulhu_core"):
-        return f"cthulhu-core {__version__}"
+            return record.distribution, record.version
+    return ("cthulhu-core", __version__) if package in ("cthulhu", "cthulhu_core") else ("", "")
+
+
+def provider(module: str) -> str:
+    """Name and version of the distribution that ``module`` comes from; empty if it comes from none."""
+    offered = package_of(module)
+    if offered[0]:
+        return " ".join(offered)
+    package = module.partition(".")[0]
     if package == "__main__":
         return ""
     from importlib_metadata import version

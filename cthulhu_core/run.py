@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
+from cthulhu_core.checkpoint import CheckpointError
 from cthulhu_core.dispatch import Dispatch, HookCall, Participant, logger
 from cthulhu_core.explain import explain
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
+from cthulhu_core.resume import Replay, Resumption, run_state
 from cthulhu_core.services import active_plugins, default_callbacks
 from cthulhu_core.training.distributed import rank
 from cthulhu_core.values import Averages
@@ -47,12 +49,20 @@ class Run:
         samples: samples in an epoch.
         verbose: 0 silent, 1 a progress bar, 2 one line an epoch, for those plugins that report progress.
         metrics: names of the values that will be recorded, ``loss`` first.
-        stateful_metrics: those of them that keep their own state and are not averaged.
+        stateful_metrics: those of them that keep their own state and are not averaged; a dict from names to the
+            objects, so that their state is part of a checkpoint.
         directions: for metrics that state one, ``"max"`` or ``"min"``.
         validation: whether epochs are going to be validated.
+        resume_from: a checkpoint of model and training, or a folder of them, whose newest is taken: the run goes on
+            where it stands, in the midst of an epoch, too. Weights, optimizer, callbacks and random generators are
+            as they were then, from the first batch on (see :mod:`cthulhu_core.resume`).
 
     Raises:
         RefusedCallback: something in ``callbacks`` cannot take part; the message says why and what to do.
+        CheckpointError: what is to be resumed cannot be read, or is the training of another model.
+
+    Warns:
+        ResumeWarning: the resumed run has other packages or callbacks than it had; names them all.
 
     Example:
         >>> with Run(model, optimizer=opt, epochs=3, callbacks=[callback]) as run:
@@ -81,6 +91,7 @@ class Run:
         stateful_metrics: Collection[str] = (),
         directions: dict[str, str] | None = None,
         validation: bool = False,
+        resume_from: str | os.PathLike[str] | None = None,
     ) -> None:
         self.model: Any = model
         self.optimizer = optimizer
@@ -99,7 +110,7 @@ class Run:
         self.history = History()
         self.epoch: int | None = None
         self.step = 0
-        """Batches trained in this run."""
+        """Batches trained in this run, and before in the one that it resumes."""
         self.batch: Batch | None = None
         self.logs: Logs = {}
         """The logs of the epoch: what it has so far while it runs, whole when it has ended."""
@@ -120,7 +131,31 @@ class Run:
         self._averages: Averages | None = None
         self._training_batch: Batch | None = None
         self._predicting = self._in_epoch = False
+        # How many batches there were when this epoch began, and which epoch comes next.
+        self._step_of_epoch = 0
+        self._at_save_point = False
+        self._data: Any = None
+        self._data_state: Any = None
         self._dispatch = Dispatch(self._participants(), self)
+        self.resumed = resume_from is not None
+        """Whether this run goes on from an earlier one: set it before it begins if that is by means of your own."""
+        self._resumption = None if resume_from is None else self._resume(resume_from)
+        self._next_epoch = self.initial_epoch
+
+    def _resume(self, path: str | os.PathLike[str]) -> Resumption:
+        from cthulhu_core.models import files
+
+        if self.initial_epoch:
+            raise ValueError(
+                f"initial_epoch is {self.initial_epoch}, and resume_from says where to begin: leave one of them out"
+            )
+        checkpoint = files.load_checkpoint(path)
+        try:
+            resumption = Resumption(checkpoint, self, self._dispatch.participants)
+        except CheckpointError as error:
+            raise CheckpointError(error.reason, path) from None
+        self.initial_epoch = resumption.epoch
+        return resumption
 
     def _participants(self) -> list[Participant]:
         plugins = active_plugins()
@@ -156,6 +191,26 @@ class Run:
         """Whether this is the main process of distributed training, or the only one: who prints, prints there."""
         return rank() == 0
 
+    @property
+    def next_batch(self) -> tuple[int, int]:
+        """The epoch, and the batch in it, that come after what has been done; both from 0."""
+        return self._next_epoch, self.step - self._step_of_epoch if self._next_epoch == self.epoch else 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everybody has had the last hook: at a save point, and when training is over or has not begun."""
+        return self._at_save_point or not self._begun
+
+    @property
+    def finished_logs(self) -> Logs:
+        """The logs of the last epoch that has ended."""
+        return self._finished_logs
+
+    @property
+    def metric_objects(self) -> dict[str, Any]:
+        """The metrics that keep their own state, by name, where the loop has told them."""
+        return dict(self.stateful_metrics) if isinstance(self.stateful_metrics, Mapping) else {}
+
     def averages(self) -> Logs:
         """The averages so far, as Python numbers: of the epoch, or of the validation while there is one.
 
@@ -190,6 +245,21 @@ class Run:
         from cthulhu_core.models import files
 
         return files.save(self.model, filepath, weights_only, self, background)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed run needs to go on as this one: plain data and tensors, its own and no copies.
+
+        Of the model and its optimizer there is nothing in it: ``Checkpoint.of(model, run)`` has all.
+        """
+        return run_state(self, self._dispatch.participants)
+
+    def data_state(self) -> Any:
+        """What the pass over the data, in which the epoch is, needs to go on."""
+        return self._data_state if self._data is None else self._data.pass_state()
+
+    def go_on(self, step: int, batch: int, logs: Logs) -> None:
+        """Be where a checkpoint stands: after ``step`` batches, ``batch`` of them in this epoch."""
+        self.step, self._step_of_epoch, self._finished_logs = step, step - batch, logs
 
     def explain(self) -> None:
         """Print the loop with every participant in its place, and why it is there."""
@@ -249,7 +319,12 @@ class Run:
         A batch is ``(inputs, targets)``, or whatever else your loop understands.
         """
         self._end_open()
-        for index, item in enumerate(data):
+        self._data = data if hasattr(data, "pass_state") else Replay(data)
+        first, source = 0, data
+        if self._resumption is not None:
+            first, source = self._resumption.batch, self._resumption.batches(self, self._data)
+            self._resumption = None
+        for index, item in enumerate(source, first):
             self.batch_begin(index, item)
             yield item
             self.batch_end()
@@ -308,13 +383,18 @@ class Run:
         self._open_hooks()
         self._call("train_begin", {})
         self._begun = True
+        if self._resumption is not None and not self._resumption.batch:
+            self._resumption.restore(self)
 
     def epoch_begin(self, epoch: int) -> None:
         """Epoch ``epoch`` (from 0) begins."""
         self._end_open_epoch()
         self.epoch, self.batch, self.logs, self.validated = epoch, None, {}, False
         self._in_epoch = True
+        self._next_epoch, self._step_of_epoch = epoch, self.step
         self._call("epoch_begin", epoch, {})
+        if self._resumption is not None and self._resumption.batch:
+            self._resumption.restore(self)
 
     def batch_begin(self, index: int, item: Any) -> None:
         """A training batch begins; ``item`` is what the data gave, ``(inputs, targets)`` for most."""
@@ -330,15 +410,25 @@ class Run:
         """A training batch has ended and its values are recorded."""
         self.step += 1
         self._end("batch_end")
-        self._call("save_point")
+        self._save_point()
 
     def epoch_end(self) -> None:
         """The epoch has ended, and its validation if there was one."""
         self._end_open()
-        self.batch, self._in_epoch = None, False
+        assert self.epoch is not None
+        self.batch, self._in_epoch, self._next_epoch = None, False, self.epoch + 1
         self._call("epoch_end", self.epoch, self.logs)
         self._finished_logs = self.logs
-        self._call("save_point")
+        self._save_point()
+
+    def _save_point(self) -> None:
+        hook = self._hooks.get("save_point")
+        if hook is not None:
+            self._at_save_point = True
+            try:
+                hook(self)
+            finally:
+                self._at_save_point = False
 
     def _call(self, name: str, *arguments: Any) -> None:
         hook = self._hooks.get(name)
@@ -422,6 +512,8 @@ class Run:
         failures += self._call_guarded("teardown")
         self._dispatch.report()
         self._begun, self.batch = False, None
+        # A model keeps its last run: the data shall not stay in memory for that.
+        self._data_state, self._data = self.data_state(), None
         raised = failures.pop(0) if error is None and failures else None
         for failure in failures:
             logger.error("while the run was ending: %s", failure, exc_info=failure)

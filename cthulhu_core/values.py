@@ -93,6 +93,28 @@ class Averages:
         self._sums[name] = self._sums.get(name, 0.0) + (stacked.to(exact) * weights).sum()
         self._sizes[name] = self._sizes.get(name, 0) + sum(sizes)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What has been added so far. Nothing is summed for it, so that later sums have the same bits."""
+        return {
+            "sums": self._sums,
+            "sizes": self._sizes,
+            "pending": {name: (list(values), list(sizes)) for name, (values, sizes) in self._pending.items()},
+            "last": read(self._last),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], device: Any = None) -> None:
+        """Go on from there, with values on ``device``."""
+
+        def placed(value: Any) -> Any:
+            return value.to(device) if device is not None and hasattr(value, "to") else value
+
+        self._sums = {name: placed(total) for name, total in state["sums"].items()}
+        self._sizes = dict(state["sizes"])
+        pending: Mapping[str, tuple[list[Any], list[int]]] = state["pending"]
+        self._pending = {name: ([placed(v) for v in values], list(sizes)) for name, (values, sizes) in pending.items()}
+        # Of a metric that keeps its own state, the value so far: the next batch brings the object.
+        self._last = dict(state["last"])
+
     def result(self) -> dict[str, Any]:
         """The averages as Python numbers: the one read from the device."""
         for name in list(self._pending):

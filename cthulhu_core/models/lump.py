@@ -60,6 +60,7 @@ class Lump(nn.Module):
         self._objective: Objective | None = None
         self._make_optimizer: OptimizerFactory | None = None
         self._optimizer: torch.optim.Optimizer | None = None
+        # The run in which it is being trained, or was last trained: a checkpoint holds how far it got.
         self._run: Run | None = None
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
@@ -128,6 +129,7 @@ class Lump(nn.Module):
         self._objective = Objective(loss, metrics, loss_weights)
         self._make_optimizer = optimizer_factory(optimizer)
         self._optimizer = None
+        self._run = None
         self._make_ready()
 
     def _make_ready(self) -> None:
@@ -208,6 +210,8 @@ class Lump(nn.Module):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_freq: int | Container[int] = 1,
+        *,
+        resume_from: Path | None = None,
     ) -> History:
         """Train the model.
 
@@ -230,6 +234,8 @@ class Lump(nn.Module):
             steps_per_epoch: batches in an epoch; needed for a generator.
             validation_steps: batches in a validation; needed for a generator.
             validation_freq: validate every so many epochs, or in the epochs (from 1) that a container names.
+            resume_from: a file that ``LumpCheckpoint`` or :meth:`save` wrote, or a folder of them, whose newest is
+                taken: training goes on where it stands, in the midst of an epoch, too, as if it had never ended.
 
         Returns:
             The history: ``history.history["loss"]`` is the list of the losses of the epochs.
@@ -237,6 +243,7 @@ class Lump(nn.Module):
         Raises:
             RuntimeError: ``conjure`` was not called.
             ValueError, TypeError: an argument cannot be used; the message says why and what to do.
+            CheckpointError: what is to be resumed cannot be read, or is the training of another model.
 
         Example:
             >>> model = Lump(nn.Linear(2, 1))
@@ -272,14 +279,11 @@ class Lump(nn.Module):
             self, self.optimizer, epochs, callbacks,
             initial_epoch=initial_epoch, batch_size=data.batch_size, steps=data.steps, samples=data.samples,
             verbose=verbose, metrics=objective.names, stateful_metrics=objective.stateful,
-            directions=objective.directions, validation=validation is not None,
+            directions=objective.directions, validation=validation is not None, resume_from=resume_from,
         )  # fmt: skip
         self.history = run.history
         self._run = run
-        try:
-            loop.train(run, objective, data, validation, due)
-        finally:
-            self._run = None
+        loop.train(run, objective, data, validation, due)
         return run.history
 
     def evaluate(
@@ -363,6 +367,8 @@ class Lump(nn.Module):
 
     def save(self, filepath: Path) -> None:
         """Save the whole model: weights, architecture, what ``conjure`` was told, the optimizer's state.
+
+        And of the training that is under way, or was the last, everything that ``summon(resume_from=...)`` needs.
 
         Raises:
             ImportError: no installed package saves files with this suffix; the message says which to install.

@@ -48,7 +48,15 @@ class Pile(Lump):
         if not isinstance(layer, nn.Module):
             hint = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
             raise TypeError(f"a layer is a torch.nn.Module: got {layer!r}{hint}")
-        name = getattr(layer, "name", None) or self._numbered(type(layer).__name__.lower())
+        self._put(getattr(layer, "name", None) or self._numbered(type(layer).__name__.lower()), layer)
+        try:
+            self._build()
+        except Exception:
+            self.pop()
+            raise
+
+    def _put(self, name: str, layer: nn.Module) -> None:
+        """Put a layer on top under this name, as it is."""
         if name in {*self._modules, *vars(self), *dir(type(self))} or "." in name:
             raise ValueError(
                 f"a layer cannot be named {name!r}: names must differ from each other and from what a Pile has, "
@@ -58,11 +66,6 @@ class Pile(Lump):
         self.add_module(name, layer)
         self._names.append(name)
         self._optimizer = None  # of the layers before
-        try:
-            self._build()
-        except Exception:
-            self.pop()
-            raise
 
     def pop(self) -> None:
         """Take the top layer off.

@@ -125,11 +125,25 @@ def _is_extra(name: str) -> bool:
     return name.rpartition(".")[2] == _EXTRA
 
 
+Pairs = list[tuple[Tensor, Tensor]]
+"""Views into a model, each with what belongs there."""
+
+
 def load_layers(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], extra: Mapping[str, Any]) -> None:
-    """Copy ``weights`` into ``model``; by name, or by order where a file of Keras names its layers otherwise.
+    """Copy ``weights`` and ``extra`` state into ``model``; errors as in :func:`pairs`."""
+    with torch.no_grad():
+        for view, weight in pairs(model, weights, extra):
+            view.copy_(weight)
+    modules = dict(inner(model).named_modules())
+    for name, value in extra.items():
+        modules[name.rpartition(".")[0]].set_extra_state(value)
+
+
+def pairs(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], extra: Mapping[str, Any]) -> Pairs:
+    """The weights of ``model`` with those for them; by name, or by order where Keras has named the layers otherwise.
 
     Raises:
-        CheckpointError: they do not fit; the message lists every difference, and the model is as it was.
+        CheckpointError: they do not fit; the message lists every difference.
     """
     here = dict(_flat(layer_weights(model)))
     there = dict(_flat(weights))
@@ -141,14 +155,9 @@ def load_layers(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], e
     found += [f"{name}: {'only here' if name in wanted else 'only in the checkpoint'}" for name in wanted ^ set(extra)]
     if found:
         raise CheckpointError(
-            "the weights are those of another architecture; the model is left as it was:\n  " + "\n  ".join(found)
+            "its weights are those of another architecture; the model is left as it was:\n  " + "\n  ".join(found)
         )
-    with torch.no_grad():
-        for key, view in here.items():
-            view.copy_(there[key])
-    modules = dict(inner(model).named_modules())
-    for name, value in extra.items():
-        modules[name.rpartition(".")[0]].set_extra_state(value)
+    return [(view, there[key]) for key, view in here.items()]
 
 
 def _flat(weights: Mapping[str, Mapping[str, Tensor]]) -> Iterator[tuple[tuple[str, str], Tensor]]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from cthulhu_core.random_state import random_state, set_random_state
 from cthulhu_core.training.structure import apply, as_tensor, flatten
 from cthulhu_core.training.weights import ClassWeights
 
@@ -31,6 +32,8 @@ class Batches(Protocol):
     samples: int | None
     steps: int | None
     batch_size: int | None
+    is_one_pass: bool
+    """Whether all epochs together are one pass, as over a generator."""
 
     def __iter__(self) -> Iterator[Triple]: ...
 
@@ -39,6 +42,15 @@ class Batches(Protocol):
 
     def ended(self) -> bool:
         """Whether there is nothing for another epoch."""
+
+    def pass_state(self) -> Any:
+        """What is needed to go on in the midst of the pass that is under way: plain data."""
+
+    def resumed(self, state: Any, batch: int, step: int) -> Iterator[Triple]:
+        """The rest of that pass, after ``batch`` batches of it, and ``step`` in all epochs.
+
+        All that it draws to get there it draws before it returns.
+        """
 
 
 class Placement:
@@ -91,7 +103,9 @@ class ArrayBatches:
         self.steps: int | None = whole if steps is None else min(steps, whole)
         # Fewer than there are, where steps were asked for.
         self.samples: int | None = min(self.steps * batch_size, self._rows)
+        self.is_one_pass = False
         self._shuffle = shuffle
+        self._drawn_from: Tensor | None = None
         row = sum(column.row_bytes for column in (self._inputs, self._targets, self._weights))
         self._block = max(1, _BLOCK_BYTES // (row * batch_size or 1)) * batch_size
         if steps is not None and steps > whole:
@@ -102,9 +116,25 @@ class ArrayBatches:
             )
 
     def __iter__(self) -> Iterator[Triple]:
-        order = torch.randperm(self._rows) if self._shuffle else None
+        self._drawn_from = torch.get_rng_state() if self._shuffle else None
+        return self._slices(torch.randperm(self._rows) if self._shuffle else None, 0)
+
+    def pass_state(self) -> Tensor | None:
+        """The state of PyTorch's generator from which the order was drawn, None without shuffling."""
+        return self._drawn_from
+
+    def resumed(self, state: Tensor | None, batch: int, step: int) -> Iterator[Triple]:
+        """The slices from number ``batch`` on, in the order that is drawn from ``state``."""
+        if (state is None) == self._shuffle:
+            raise ValueError(f"shuffle is {self._shuffle}, and it was {not self._shuffle} when this epoch began")
+        self._drawn_from = state
+        if state is not None:
+            torch.set_rng_state(state)
+        return self._slices(torch.randperm(self._rows) if self._shuffle else None, batch * self._size)
+
+    def _slices(self, order: Tensor | None, first: int) -> Iterator[Triple]:
         end = self.samples or 0
-        for start in range(0, end, self._block):
+        for start in range(first, end, self._block):
             rows = slice(start, min(start + self._block, end))
             chosen = rows if order is None else order[rows]
             yield from zip(
@@ -183,6 +213,7 @@ class IterableBatches:
                 "predict), the number of batches to take"
             )
         self._data = data
+        self.is_one_pass = self._once is not None
         self.steps = steps if length is None or steps is None else min(steps, length)
         self.steps = length if self.steps is None else self.steps
         self._asked = steps
@@ -194,6 +225,7 @@ class IterableBatches:
         # What was taken from a generator to be looked at, and still has to be trained on.
         self._looked_at: list[Any] = []
         self._exhausted = False
+        self._random: dict[str, Any] | None = None
         self._class_weights = class_weights
         self._placement = placement
         self._what = what
@@ -201,10 +233,31 @@ class IterableBatches:
         self._copy = not isinstance(data, DataLoader)
 
     def __iter__(self) -> Iterator[Triple]:
+        # A generator is one pass in all epochs.
+        if self._once is None or self._random is None:
+            self._random = random_state()
+        return self._batches(self._source(), 0)
+
+    def pass_state(self) -> dict[str, Any] | None:
+        """The random generators as they were when the pass began."""
+        return self._random
+
+    def resumed(self, state: dict[str, Any], batch: int, step: int) -> Iterator[Triple]:
+        """The batches from number ``batch`` on: those before it are drawn again and left out."""
+        set_random_state(state)
+        self._random = state
+        source = self._source()
+        for _ in itertools.islice(source, batch if self._once is None else step):
+            pass
+        return self._batches(source, batch)
+
+    def _source(self) -> Iterator[Any]:
         source = iter(self._data) if self._once is None else itertools.chain(self._looked_at, self._once)
         self._looked_at = []
-        count = 0
-        for item in itertools.islice(source, self._asked):
+        return source
+
+    def _batches(self, source: Iterator[Any], count: int) -> Iterator[Triple]:
+        for item in itertools.islice(source, None if self._asked is None else self._asked - count):
             count += 1
             yield self._triple(item)
         if self._asked is not None and count < self._asked:

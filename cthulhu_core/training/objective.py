@@ -98,9 +98,9 @@ class Objective:
         return names + [_logged(head, metric) for head in self.heads for metric in head.metrics]
 
     @property
-    def stateful(self) -> list[str]:
-        """The names of metrics that keep their own state."""
-        return [_logged(h, metric) for h in self.heads for metric in h.metrics if metric.state is not None]
+    def stateful(self) -> dict[str, Any]:
+        """The metrics that keep their own state, by name."""
+        return {_logged(h, m): m.state for h in self.heads for m in h.metrics if m.state is not None}
 
     @property
     def directions(self) -> dict[str, str]:

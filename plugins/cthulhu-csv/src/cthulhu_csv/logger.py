@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cthulhu_core import Callback, Logs
 from cthulhu_csv.table import MISSING, Header, cell, row_writer
@@ -18,7 +18,8 @@ class CSVLogger(Callback):
     validation is planned its columns are there from the first row, and hold ``NA`` in the epochs without one.
     One-dimensional values become one cell, ``[1, 2]``. Rows end in a line feed.
 
-    A failure while training is logged and does not end it. In distributed training, the main process writes.
+    A failure while training is logged and does not end it. In distributed training, the main process writes. A run that
+    is resumed goes on with the file that it had, from the row at which the checkpoint was saved.
 
     Args:
         filename: path of the file, e.g. ``"run/log.csv"``; folders that are missing are made.
@@ -53,6 +54,8 @@ class CSVLogger(Callback):
         self._file: IO[str] | None = None
         self._columns: list[str] = []
         self._warned = False
+        self._size = 0
+        self._overwrites = False
 
     def on_train_begin(self, logs: Logs, /) -> None:
         path = Path(self.filename)
@@ -60,7 +63,8 @@ class CSVLogger(Callback):
             path.parent.mkdir(parents=True, exist_ok=True)
             header = Header.of(path, self.separator) if self.append else Header()
             header.check(path, self.separator, self._planned())
-            self._file = path.open("a" if self.append else "w", encoding="utf-8", newline="")
+            kept = self.append or self.run.resumed
+            self._file = path.open("a" if kept else "w", encoding="utf-8", newline="")
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -69,6 +73,8 @@ class CSVLogger(Callback):
             ) from error
         self._columns = list(header.columns)
         self._warned = False
+        # The state that says how much of it is kept is loaded later, if there is one.
+        self._overwrites = self.run.resumed and not self.append
         if header.cut_off:
             # Whoever wrote it was killed in the middle of a line: what is there stays.
             self._file.write("\n")
@@ -79,6 +85,9 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
         assert self._file is not None
+        if self._overwrites:
+            self._file.truncate(0)
+            self._overwrites = False
         writer = row_writer(self._file, self.separator)
         if not self._columns:
             self._columns = ["epoch", *sorted(self._names(logs) - {"epoch"})]
@@ -86,6 +95,7 @@ class CSVLogger(Callback):
         values = {**logs, "epoch": epoch}
         writer.writerow([cell(values.get(column, MISSING)) for column in self._columns])
         self._file.flush()
+        self._size = os.fstat(self._file.fileno()).st_size
         self._warn_of_new_names(logs)
 
     def _names(self, logs: Logs) -> set[str]:
@@ -105,6 +115,30 @@ class CSVLogger(Callback):
                 f"are {', '.join(self._columns)}, as its first row has them",
                 stacklevel=2,
             )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The columns, and the size of the file in bytes."""
+        return {"columns": self._columns, "size": self._size}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Go on behind the row at which the state was taken; rows that were written after it are cut off.
+
+        Warns:
+            UserWarning: the file is shorter than it was, or it is not there: rows are missing.
+        """
+        assert self._file is not None
+        self._overwrites = False
+        size = os.fstat(self._file.fileno()).st_size
+        if size < state["size"]:
+            warnings.warn(
+                f"CSVLogger goes on with {os.fspath(self.filename)!r}, which lacks rows: it had {state['size']} bytes "
+                f"when the checkpoint was saved, and has {size}",
+                stacklevel=2,
+            )
+        self._file.truncate(min(size, state["size"]))
+        # A file that is not there gets a header of its own.
+        self._columns = list(state["columns"]) if size else []
+        self._size = min(size, state["size"])
 
     def on_teardown(self) -> None:
         file, self._file = self._file, None

@@ -192,3 +192,6 @@ class EarlyStopping(Callback):
             )
         if self.stopped:
             self.run.stop()
+        elif state["stopped"]:
+            # A resumed run is stopped if it was: this stop was ours, and greater patience takes it back.
+            self.model.stop_training = False

@@ -1,0 +1,51 @@
+"""The random generators that training draws from: Python's, NumPy's and PyTorch's, on the CPU and on accelerators."""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Any
+
+
+def random_state() -> dict[str, Any]:
+    """The state of all generators, as plain data and tensors. Waits for no device.
+
+    Example:
+        >>> state = random_state()
+        >>> first = random.random()
+        >>> set_random_state(state)
+        >>> random.random() == first
+        True
+    """
+    state: dict[str, Any] = {"python": random.getstate()}
+    if "numpy" in sys.modules:
+        import numpy as np
+
+        state["numpy"] = np.random.get_state(legacy=False)
+    if "torch" in sys.modules:
+        import torch
+
+        state["torch"] = torch.get_rng_state()
+        if torch.cuda.is_initialized():
+            state["cuda"] = torch.cuda.get_rng_state_all()
+        if torch.backends.mps.is_available():
+            state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Put all generators into a state that :func:`random_state` gave; those of devices that are not here are left."""
+    random.setstate(state["python"])
+    if "numpy" in state:
+        import numpy as np
+
+        np.random.set_state(state["numpy"])
+    if "torch" in state:
+        import torch
+
+        torch.set_rng_state(state["torch"])
+        for device, generator in enumerate(state.get("cuda", ())):
+            if device < torch.cuda.device_count():
+                torch.cuda.set_rng_state(generator, device)
+        if "mps" in state and torch.backends.mps.is_available():
+            torch.mps.set_rng_state(state["mps"])
