@@ -9,6 +9,7 @@ from cthulhu_core.formats import check_format
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor, check_epochs
+from cthulhu_core.plain import pack, unpack
 from cthulhu_core.plan import planned_names
 from cthulhu_core.run import Run
 from cthulhu_core.validation import RefusedCallback
@@ -31,6 +32,8 @@ __all__ = [
     "check_format",
     "hookimpl",
     "learning_rate",
+    "pack",
     "planned_names",
     "set_learning_rate",
+    "unpack",
 ]

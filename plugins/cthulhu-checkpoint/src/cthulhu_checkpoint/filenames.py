@@ -96,12 +96,12 @@ class Filenames:
             ValueError: there is none; the message has the names that there are.
         """
         for name in self.missing(planned):
-            known = f"the names of this run are {', '.join(['epoch', *planned])}"
+            known = f"The names of this run are {', '.join(['epoch', *planned])}"
             if name.removeprefix("val_") in planned:
                 cure = "pass validation_data or validation_split"
-                raise self._error(f"{name!r} is only logged where there is validation: {cure}; {known}")
+                raise self._error(f"{name!r} is only logged where there is validation: {cure}. {known}")
             close = difflib.get_close_matches(name, ["epoch", *planned], n=1, cutoff=0.5)
-            raise self._error(f"nothing logs {name!r}{f', did you mean {close[0]}?' if close else ':'} {known}")
+            raise self._error(f"nothing logs {name!r}{f', did you mean {close[0]}?' if close else '.'} {known}")
 
     # --- filling them ------------------------------------------------------------------------------------------------
 
