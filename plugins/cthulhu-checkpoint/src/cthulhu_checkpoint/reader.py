@@ -138,7 +138,7 @@ class _Reader:
         self.unclaimed -= count
         if self.unclaimed < 0:
             raise CheckpointError(
-                f"{_shortened(what)} would take {count} bytes, which are not in the file: it has {self.size} bytes in all"
+                f"{_shortened(what)} would take {count} bytes, more than there are: the file has {self.size}"
             )
 
     def _tensor(self, parent: Any, path: str) -> torch.Tensor:
