@@ -410,7 +410,8 @@ class Run:
         """A training batch has ended and its values are recorded."""
         self.step += 1
         self._end("batch_end")
-        self._save_point()
+        if "save_point" in self._hooks:
+            self._save_point()
 
     def epoch_end(self) -> None:
         """The epoch has ended, and its validation if there was one."""
@@ -419,16 +420,15 @@ class Run:
         self.batch, self._in_epoch, self._next_epoch = None, False, self.epoch + 1
         self._call("epoch_end", self.epoch, self.logs)
         self._finished_logs = self.logs
-        self._save_point()
+        if "save_point" in self._hooks:
+            self._save_point()
 
     def _save_point(self) -> None:
-        hook = self._hooks.get("save_point")
-        if hook is not None:
-            self._at_save_point = True
-            try:
-                hook(self)
-            finally:
-                self._at_save_point = False
+        self._at_save_point = True
+        try:
+            self._call("save_point")
+        finally:
+            self._at_save_point = False
 
     def _call(self, name: str, *arguments: Any) -> None:
         hook = self._hooks.get(name)

@@ -100,6 +100,18 @@ def test_history_that_is_used_again_starts_anew(train: Train) -> None:
     assert mine.epoch == mine.epochs_of("loss") == [0]
 
 
+def test_history_goes_on_from_its_state(history: History) -> None:
+    other = History()
+    other.load_state_dict(history.state_dict())
+    assert (other.epoch, other.history) == (history.epoch, history.history)
+    last = history.epoch[-1] + 1
+    other.on_epoch_end(last, {"loss": 0.5})
+    assert other.epochs_of("loss") == [*history.epochs_of("loss"), last]
+    # The state was not the other's to change.
+    assert last not in history.epoch
+    assert history.history["loss"] == other.history["loss"][:-1]
+
+
 def test_plot_writes_a_picture_with_a_chart_for_each_quantity(history: History, tmp_path: Path) -> None:
     history.history["acc"], history._epochs["acc"] = [0.5] * 4, [3, 4, 5, 6]
     figure = history.plot(str(tmp_path / "curves.png"))

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cthulhu_core.plain import pack, unpack
 from cthulhu_core.values import Averages, read
 
 FORMS: dict[str, Any] = {
@@ -186,3 +187,38 @@ def test_memory_does_not_grow_with_batches() -> None:
         tracemalloc.stop()
     assert after - before < 50_000  # bytes: one a batch would be as many
     assert averages.result() == {"loss": 0.5, "acc": 0.5}
+
+
+# --- going on ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0, 1, 255, 256, 257, 600])
+def test_averages_that_go_on_have_the_bits_of_those_that_were_never_interrupted(at: int) -> None:
+    generator = torch.Generator().manual_seed(at)
+    batches = [(torch.randn((), generator=generator), float(torch.randn((), generator=generator))) for _ in range(600)]
+
+    def add(averages: Averages, some: list[tuple[torch.Tensor, float]]) -> None:
+        for number, (tensor, plain) in enumerate(some):
+            averages.add({"loss": tensor, "plain": plain, "last": number}, 3)
+
+    whole, before, after = Averages({"last"}), Averages({"last"}), Averages({"last"})
+    add(whole, batches)
+    add(before, batches[:at])
+    state = unpack(*pack(before.state_dict()))
+    add(before, batches[at:])
+    after.load_state_dict(state, torch.device("cpu"))
+    add(after, batches[at:])
+    expected = whole.result() | {"last": 599 - at if at < 600 else 599}
+    assert after.result() == expected
+    assert before.result() == expected
+
+
+def test_state_keeps_the_value_of_a_metric_that_keeps_its_own_state() -> None:
+    class Metric:
+        def compute(self) -> float:
+            return 0.75
+
+    averages, other = Averages(), Averages()
+    averages.add({"acc": Metric()}, 1)
+    other.load_state_dict(averages.state_dict())
+    assert other.result() == {"acc": 0.75}

@@ -5,6 +5,7 @@ Names that this version of PyTorch does not have are left out.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from cthulhu_core.models.initializers import INITIALIZERS
 from cthulhu_core.models.layers import Azatoth, Daoloth, TheHydra
 from cthulhu_core.models.lump import Lump
 from cthulhu_core.models.pile import Pile
+from cthulhu_core.training.metrics import METRICS
 
 
 def _of(module: ModuleType, prefix: str, *names: str) -> dict[str, Any]:
@@ -73,6 +75,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         "xavier_normal_ xavier_uniform_ zeros_",
     ),
     **{f"cthulhu.activations.{name}": function for name, function in ACTIVATIONS.items()},
+    **{f"cthulhu.metrics.{name}": metric for name, metric in METRICS.items() if inspect.isfunction(metric)},
     **{f"cthulhu.initializers.{name}": function for name, function in INITIALIZERS.items()},
 }  # fmt: skip
 

@@ -58,6 +58,7 @@ class Lump(nn.Module):
         self.stop_training = False
         self.history: History | None = None
         self._objective: Objective | None = None
+        self._optimizer_given: Any = None
         self._make_optimizer: OptimizerFactory | None = None
         self._optimizer: torch.optim.Optimizer | None = None
         # The run in which it is being trained, or was last trained: a checkpoint holds how far it got.
@@ -126,8 +127,9 @@ class Lump(nn.Module):
         """
         if loss is None:
             raise ValueError("conjure() needs a loss: a name, e.g. loss='mse', or a function (output, target)")
-        self._objective = Objective(loss, metrics, loss_weights)
-        self._make_optimizer = optimizer_factory(optimizer)
+        objective, make_optimizer = Objective(loss, metrics, loss_weights), optimizer_factory(optimizer)
+        self._objective, self._make_optimizer = objective, make_optimizer
+        self._optimizer_given = optimizer
         self._optimizer = None
         self._run = None
         self._make_ready()
@@ -155,7 +157,7 @@ class Lump(nn.Module):
     @optimizer.setter
     def optimizer(self, optimizer: torch.optim.Optimizer) -> None:
         self._make_optimizer = optimizer_factory(optimizer)
-        self._optimizer = optimizer
+        self._optimizer_given = self._optimizer = optimizer
 
     def _why_no_optimizer(self) -> str:
         if self._make_optimizer is None:

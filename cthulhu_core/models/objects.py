@@ -11,6 +11,7 @@ import inspect
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,6 +28,11 @@ _LEVELS = 25
 """How deep modules may be nested: less than plain data may be."""
 
 _RECURRENT_LAYERS = 1000
+
+
+_PARTIAL = "functools.partial"
+_FUNCTION = "func"
+"""The function that a partial calls stands among its arguments, where ``partial`` itself has no name for it."""
 
 
 class Indescribable(ValueError):
@@ -61,7 +67,7 @@ def describe(value: Any, where: str, keywords: bool = False, level: int = 0) -> 
             "torch.nn.utils.parametrize.remove_parametrizations"
         )
     cls = type(value)
-    described: dict[str, Any] = {"class": name_of(cls, CLASSES) or cls.__name__}
+    described: dict[str, Any] = {"class": _PARTIAL if cls is partial else name_of(cls, CLASSES) or cls.__name__}
     if cls in (Pile, nn.Sequential):
         if cls is Pile:
             described["arguments"] = {"name": value.name}
@@ -69,9 +75,7 @@ def describe(value: Any, where: str, keywords: bool = False, level: int = 0) -> 
             [name, describe(child, f"{where}, layer {name!r}", level=level + 1)] for name, child in _children(value)
         ]
         return described
-    configured = described["class"] not in CLASSES and hasattr(value, "get_config")
-    arguments = _configured(value, where) if configured else dict(_read(value, where, keywords))
-    for name, argument in arguments.items():
+    for name, argument in _arguments(value, where, keywords).items():
         _add(described, name, argument, f"{where}: argument {name!r} of {cls.__name__}", level)
     if isinstance(value, Daoloth) and not value.has_uninitialized_params():
         described["inputs"] = value.in_features
@@ -90,7 +94,7 @@ def describe_function(function: Any, where: str) -> str:
     name = getattr(function, "__name__", None)
     if inspect.ismethod(function) or not isinstance(name, str) or not name.isidentifier():
         raise Indescribable(
-            f"{where} is {function!r}, which no name stands for: define it with def, outside of any class, and load "
+            f"{where} is {reprlib.repr(function)}, which no name stands for: define it with def, outside of any class, and load "
             "with custom_objects={'name': function}"
         )
     return name
@@ -101,26 +105,39 @@ def _children(module: Pile | nn.Sequential) -> Iterator[tuple[str, Any]]:
 
 
 def _add(described: dict[str, Any], name: str, argument: Any, where: str, level: int) -> None:
-    if inspect.isroutine(argument):
+    if inspect.isroutine(argument) or name_of(argument, FUNCTIONS) is not None:
         described.setdefault("functions", {})[name] = describe_function(argument, where)
-    elif isinstance(argument, nn.Module):
+    elif isinstance(argument, (nn.Module, partial)):
         described.setdefault("objects", {})[name] = describe(argument, where, level=level + 1)
     else:
         try:
             pack(argument, where)
         except TypeError as error:
-            if name_of(argument, FUNCTIONS) is None:
-                raise Indescribable(
-                    f"{error}; give the class a get_config() that returns its constructor's arguments as plain data"
-                ) from error
-            # A known function that is a partial.
-            described.setdefault("functions", {})[name] = describe_function(argument, where)
-            return
+            raise Indescribable(
+                f"{error}; give the class a get_config() that returns its constructor's arguments as plain data"
+            ) from error
         described.setdefault("arguments", {})[name] = argument
 
 
+def _arguments(value: Any, where: str, keywords: bool) -> dict[str, Any]:
+    if type(value) is partial:
+        if value.args:
+            raise Indescribable(
+                f"{where} is a functools.partial with {reprlib.repr(value.args)}: expected one with named arguments alone"
+            )
+        return {_FUNCTION: value.func, **value.keywords}
+    if type(value) not in CLASSES.values() and hasattr(value, "get_config"):
+        return _configured(value, where)
+    return dict(_read(value, where, keywords))
+
+
 def _configured(value: Any, where: str) -> dict[str, Any]:
-    config = value.get_config()
+    try:
+        config = value.get_config()
+    except Exception as error:
+        raise Indescribable(
+            f"{where}: {type(value).__name__}.get_config() failed: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
         raise Indescribable(
             f"{where}: {type(value).__name__}.get_config() gave {reprlib.repr(config)}: expected a dict of the "
@@ -132,6 +149,10 @@ def _configured(value: Any, where: str) -> dict[str, Any]:
 def _read(value: Any, where: str, keywords: bool) -> Iterator[tuple[str, Any]]:
     """The arguments of ``value`` that are not the defaults, from its attributes."""
     owner = _owner(type(value))
+    if owner is object and any("__new__" in vars(base) for base in type(value).__mro__[:-1]):
+        raise Indescribable(
+            f"{where} is a {type(value).__name__}, whose arguments are not known: give it a get_config()"
+        )
     ours = _is_known(owner)
     for name, attribute in _attributes(owner, where, keywords).items():
         if not hasattr(value, attribute):
@@ -141,7 +162,7 @@ def _read(value: Any, where: str, keywords: bool) -> Iterator[tuple[str, Any]]:
             if not ours:
                 raise _unreadable(owner, name, where, "has a parameter of this name, which is not the argument")
             argument = argument is not None
-        elif not ours and (inspect.isroutine(argument) or isinstance(argument, nn.Module)):
+        elif not ours and (inspect.isroutine(argument) or isinstance(argument, (nn.Module, partial))):
             raise _unreadable(owner, name, where, f"has a {type(argument).__name__} of this name, not plain data")
         if not (ours and _is_default(owner, name, argument)):
             yield name, argument
@@ -214,12 +235,16 @@ class Builder:
         if level > _LEVELS:
             raise ValueError(f"{where} stands in more than {_LEVELS} modules: expected fewer")
         parts = _Parts(description, where)
-        cls = CLASSES.get(parts.name) or self._custom("class", parts.name, where)
+        cls: Any = (
+            partial if parts.name == _PARTIAL else CLASSES.get(parts.name) or self.custom("class", parts.name, where)
+        )
         arguments = {
             **parts.arguments,
             **{name: self.function(each, f"{where}: {name}") for name, each in parts.functions.items()},
             **{name: self.build(each, f"{where}: {name}", level + 1) for name, each in parts.objects.items()},
         }
+        if cls is partial:
+            return _make(partial, parts, arguments, where)
         if cls in (Pile, nn.Sequential):
             return self._container(cls, arguments, parts, where, level)
         if parts.children:
@@ -233,9 +258,10 @@ class Builder:
         """The function of this name; errors as in :meth:`build`."""
         if not isinstance(name, str):
             raise ValueError(f"{where}: found {reprlib.repr(name)} where the name of a function was expected")
-        return FUNCTIONS.get(name) or self._custom("function", name, where)
+        return FUNCTIONS.get(name) or self.custom("function", name, where)
 
-    def _custom(self, kind: str, name: str, where: str) -> Any:
+    def custom(self, kind: str, name: str, where: str) -> Any:
+        """What ``custom_objects`` has for a name that is not known; errors as in :meth:`build`."""
         if name in self.custom_objects and callable(self.custom_objects[name]):
             return self.custom_objects[name]
         short = name.rpartition(".")[2]
@@ -279,7 +305,9 @@ class Builder:
         numbers = [each for each in (*shapes.parameters(), *shapes.buffers()) if not nn.parameter.is_lazy(each)]
         self.max_bytes -= self.itemsize * sum(each.numel() for each in numbers if each.is_meta)
         if self.max_bytes < 0:
-            raise ValueError(f"{where}: {parts.name} is larger than what holds its weights: the file is malformed")
+            raise ValueError(
+                f"{where}: {parts.name} asks for more bytes of weights than there can be: the description is malformed"
+            )
 
 
 _WITHOUT_WEIGHTS = (Lump, Azatoth)
@@ -329,6 +357,8 @@ def _allow(arguments: dict[str, Any], allowed: set[str], parts: _Parts, where: s
 
 def _make(make: Any, parts: _Parts, arguments: dict[str, Any], where: str) -> Any:
     try:
+        if make is partial:
+            return partial(arguments.pop(_FUNCTION), **arguments)
         return make(arguments) if inspect.ismethod(make) else make(**arguments)
     except Exception as error:
         raise ValueError(

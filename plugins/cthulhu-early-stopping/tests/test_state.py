@@ -68,6 +68,20 @@ def test_greater_patience_lets_a_stopped_training_go_on(train):
     assert (state["stopped"], run.history.epoch, second.stopped_epoch) == (True, [3, 4], 4)
 
 
+@pytest.mark.parametrize(("patience", "epochs"), [(2, []), (4, [3, 4])])
+def test_stop_of_the_training_that_is_resumed_holds_unless_patience_is_greater(train, patience, epochs):
+    class Stopped(EarlyStopping):
+        def on_train_begin(self, logs):
+            super().on_train_begin(logs)
+            self.model.stop_training = True  # as a resumed run has it
+
+    first, second = EarlyStopping(patience=2), Stopped(patience=patience)
+    values = [1.0, 2.0, 2.0, 2.0, 2.0, 2.0]
+    train(first, values)
+    run = train(second, values, initial_epoch=3, after=[Resume(second, first.state_dict())])
+    assert run.history.epoch == epochs
+
+
 class Resume(EarlyStopping):
     """Loads a state into another callback as soon as training has begun."""
 

@@ -193,5 +193,5 @@ class EarlyStopping(Callback):
         if self.stopped:
             self.run.stop()
         elif state["stopped"]:
-            # A resumed run is stopped if it was: this stop was ours, and greater patience takes it back.
+            # A resumed run is stopped if the one before was: that stop was ours, and greater patience takes it back.
             self.model.stop_training = False
