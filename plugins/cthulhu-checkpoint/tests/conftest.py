@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,12 @@ def model() -> Pile:
     model = Pile([Daoloth(1, input_dim=3)])
     model.conjure("sgd", "mse", metrics=["mae"])
     return model
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder in which everybody may write, below folders that everybody may enter."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+        Path(folder).chmod(0o777)
