@@ -179,7 +179,7 @@ def cthulhu_default_callbacks(run: Run) -> Iterable[Callback] | None:
 
 
 @hookspec
-def cthulhu_saved_suffixes() -> Iterable[str]:
+def cthulhu_saved_suffixes() -> Iterable[str] | None:
     """The suffixes of the files that this plugin saves, in small letters: who is to save asks before training."""
 
 

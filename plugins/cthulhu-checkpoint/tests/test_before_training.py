@@ -113,12 +113,8 @@ class LearningRate(Callback):
 def test_name_that_a_callback_may_add_is_an_error_after_the_first_epoch(folder, model, data):
     (folder / "w.h5").write_text("what was there")
     checkpoint = LumpCheckpoint("w.{val_los}.h5")
-    message = (
-        "val_los is not logged; there are epoch, val_loss, val_mae, loss, mae. A callback that adds a value stands"
-    )
-    with pytest.raises(
-        ValueError, match="val_los is not logged; there are epoch, .*A callback that adds a value stands"
-    ):
+    there = r"val_los is not logged; there are epoch, [\w, ]*val_loss.*\. A callback that adds a value stands before"
+    with pytest.raises(ValueError, match=there):
         model.summon(*data, epochs=3, verbose=0, validation_split=0.25, callbacks=[Mine(), checkpoint])
     assert [path.name for path in folder.iterdir()] == ["w.h5"]
     assert (folder / "w.h5").read_text() == "what was there"

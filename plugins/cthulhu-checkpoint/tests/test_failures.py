@@ -1,4 +1,4 @@
-"""A save that fails is a warning with its cause; what was saved stays, training goes on, and the next epoch tries again."""
+"""A save that fails is a warning with its cause: what was saved stays, training goes on, the next epoch tries again."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from cthulhu.callbacks import Callback, LumpCheckpoint
 from cthulhu.models import Lump
+from cthulhu_checkpoint import writer
 from cthulhu_core import Run
 
 class Counter(Lump):
@@ -30,13 +31,15 @@ class Counter(Lump):
 
 class Spoil(Callback):
     def on_epoch_begin(self, epoch, logs):
+        if writer._Background.executor is not None:
+            writer._Background.executor.submit(int).result()  # what is being written is not to be spoiled
         spoil(epoch, folder)
 
 {spoil}
 
 folder, size = Path(sys.argv[1]), 50_000
 model = Counter(size)
-checkpoint = LumpCheckpoint(folder / "w.h5", "loss", save_best_only=True, {arguments})
+checkpoint = LumpCheckpoint(folder / "w.h5", "loss", save_best_only=True, background={background})
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("default")
     with Run(model, epochs=4, callbacks=[Spoil(), checkpoint]) as run:
@@ -69,9 +72,8 @@ def spoil(epoch, folder):
 """
 
 
-def spoiled(folder, spoil, **arguments):
-    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    script = SCRIPT.format(spoil=spoil, arguments=given)
+def spoiled(folder, spoil, background):
+    script = SCRIPT.format(spoil=spoil, background=background)
     done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -86,27 +88,22 @@ def spoiled(folder, spoil, **arguments):
 )
 class TestDiskFullOrPermissionLost:
     def test_the_next_epoch_tries_again(self, public, spoil, cause, background):
-        text = spoil.format(full="epoch in (1, 2)", user=65534)
-        assert spoiled(public, text, background=background) == [
-            *(
-                f"CheckpointWarning LumpCheckpoint: epoch {epoch:05d} could not be saved to {public}/w.h5: {cause}. The "
-                "file that was there is as it was, training goes on, and it is tried again after the next epoch"
-                for epoch in (2, 3)
-            ),
-            "the file is of epoch 4 and the best is 0.25",
-            "['w.h5']",
+        *warned, outcome, files = spoiled(public, spoil.format(full="epoch in (1, 2)", user=65534), background)
+        again = "The file that was there is as it was, training goes on, and it is tried again after the next epoch"
+        assert warned == [
+            f"CheckpointWarning LumpCheckpoint: epoch {epoch:05d} could not be saved to {public}/w.h5: {cause}. {again}"
+            for epoch in (2, 3)
         ]
+        assert outcome == "the file is of epoch 4 and the best is 0.25"
+        assert files == "['w.h5']"
 
     def test_the_end_of_training_says_what_is_not_saved(self, public, spoil, cause, background):
-        text = spoil.format(full="epoch > 0", user=65534)
-        lines = spoiled(public, text, background=background)
-        assert len(lines) == 6
-        assert lines[-3:] == [
-            "CheckpointWarning LumpCheckpoint: training is over, and its best state is not saved: "
-            f"epoch 00004 could not be saved to {public}/w.h5: {cause}",
-            "the file is of epoch 1 and the best is 1.0",
-            "['w.h5']",
-        ]
+        *warned, outcome, files = spoiled(public, spoil.format(full="epoch > 0", user=65534), background)
+        problem = f"epoch 00004 could not be saved to {public}/w.h5: {cause}"
+        assert len(warned) == 4
+        assert warned[3].endswith(f"LumpCheckpoint: training is over, and its best state is not saved: {problem}")
+        assert outcome == "the file is of epoch 1 and the best is 1.0"
+        assert files == "['w.h5']"
 
 
 # --- in this process --------------------------------------------------------------------------------------------------
@@ -164,8 +161,9 @@ def test_what_beats_the_best_saved_one_is_saved_after_a_failure(folder, train, c
 
 
 def test_nothing_is_removed_for_a_file_that_could_not_be_saved(folder, train, files_in):
-    with pytest.warns(CheckpointWarning, match="its last state is not saved: epoch 00003 could not be saved"):
+    with pytest.warns(CheckpointWarning) as caught:
         train(LumpCheckpoint("{epoch}.h5", keep=1), [0.5, 0.25, 0.125], after=[At(epoch_2=(folder / "3.h5").mkdir)])
+    assert "its last state is not saved: epoch 00003 could not be saved" in str(caught[1].message)
     (folder / "3.h5").rmdir()
     assert files_in(folder) == {"2.h5": 2}
 
@@ -186,10 +184,11 @@ def test_what_the_format_cannot_store_is_a_warning(folder, train):
         def state_dict(self):
             raise CheckpointError("there is no room for me in it")
 
-    with pytest.warns(
-        CheckpointWarning, match="epoch 00001 could not be saved to .*w.h5: there is no room for me in it"
-    ):
+    with pytest.warns(CheckpointWarning) as caught:
         train(LumpCheckpoint("w.h5"), [0.5], after=[Remember()])
+    failed, over = (str(each.message) for each in caught)
+    assert f"epoch 00001 could not be saved to {folder / 'w.h5'}: there is no room for me in it. The file" in failed
+    assert "training is over, and its last state is not saved: epoch 00001" in over
     assert list(folder.iterdir()) == []
 
 
