@@ -8,6 +8,7 @@ the states of callbacks, random generators. From there on every bit is that of t
 from __future__ import annotations
 
 import itertools
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -196,7 +197,7 @@ class Resumption:
         lines = [
             f"{_called(record)} took part and does not now: its state is left out"
             for key, record in then.items()
-            if key not in now and (record["given"] or record["state"])
+            if key not in now and record["given"]
         ]
         lines += [
             f"{_called(record)} did not take part before: it starts afresh"
@@ -218,7 +219,7 @@ class Resumption:
                 "a step behind"
             )
         if lines:
-            warnings.warn("the resumed run differs from what it was:\n  " + "\n  ".join(lines), ResumeWarning, 5)
+            warnings.warn("the resumed run differs from what it was:\n  " + "\n  ".join(lines), ResumeWarning, _level())
 
     def restore(self, run: Run) -> None:
         """Put everything into its place, once, after the hooks of the beginning have been called."""
@@ -241,10 +242,10 @@ class Resumption:
         set_random_state(self._state["random"])
         run.go_on(self._state["step"], self.batch, self._state["logs"])
 
-    def batches(self, run: Run, data: Any) -> Iterable[Any]:
+    def batches(self, run: Run, data: Any) -> Iterator[Any]:
         """The batches of the epoch that are not done yet."""
         if not self.batch and not data.is_one_pass:
-            return data
+            return iter(data)
         for name, state in self._state["metrics"].items():
             metric = run.metric_objects.get(name)
             if metric is not None and state is not None:
@@ -252,7 +253,15 @@ class Resumption:
         here = random_state()
         remaining: Iterator[Any] = data.resumed(self._state["data"], self.batch, self._state["step"])
         set_random_state(here)
-        return () if run.model.stop_training else remaining
+        return iter(()) if run.model.stop_training else remaining
+
+
+def _level() -> int:
+    """The ``stacklevel`` at which a warning names the line of the user's that made the run."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "cthulhu_core":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _called(record: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,6 +13,8 @@ from torch import nn
 from cthulhu_core.checkpoint import Checkpoint, CheckpointError
 from cthulhu_core.models import architecture, conjured
 from cthulhu_core.models.inner import inner
+from cthulhu_core.models.lump import Lump
+from cthulhu_core.models.objects import Indescribable
 
 State = dict[str, Any]
 
@@ -27,15 +29,10 @@ def model_state(model: nn.Module) -> State:
     reason = ""
     try:
         described = architecture.describe(model)
-    except architecture.Indescribable as error:
+    except Indescribable as error:
         reason = str(error)
-    dtypes = {name: weight.dtype for name, weight in _tensors(model)}
-    return {"architecture": described, "reason": reason, "dtypes": dtypes, "conjured": conjured.describe(model)}
-
-
-def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from inner(model).named_parameters()
-    yield from inner(model).named_buffers()
+    told = conjured.describe(model) if isinstance(model, Lump) else None
+    return {"architecture": described, "reason": reason, "conjured": told}
 
 
 def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> State | None:
@@ -83,8 +80,6 @@ def build_model(
         raise CheckpointError(f"the architecture is not in it, because {state['reason']}: {cure}")
     with _reasons():
         model = architecture.build(state["architecture"], custom_objects, max_bytes)
-    for name, weight in _tensors(model):
-        weight.data = weight.data.to(state["dtypes"].get(name))
     checkpoint.load_into(model)
     if state["conjured"] is not None:
         try:

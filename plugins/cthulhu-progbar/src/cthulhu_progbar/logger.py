@@ -63,6 +63,13 @@ class ProgbarLogger(Callback):
         self._to_validate: int | None = None
         self._begun, self._due = 0.0, NEVER
 
+    def state_dict(self) -> dict[str, Any]:
+        """How much of the epoch is done, for a run that goes on in the midst of it."""
+        return {"count": self._count}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        self._count = state["count"]
+
     # --- training -------------------------------------------------------------------------------------------------
 
     @hookimpl
