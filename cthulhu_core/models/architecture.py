@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from cthulhu_core.models import objects
-from cthulhu_core.models.objects import Builder, Indescribable
+from cthulhu_core.models.builder import Builder
+from cthulhu_core.models.objects import Indescribable
 from cthulhu_core.models.pile import Pile
 from cthulhu_core.plain import dtypes_by_name
 

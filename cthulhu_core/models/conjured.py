@@ -15,9 +15,10 @@ from typing import Any
 from torch import nn, optim
 
 from cthulhu_core.models import objects
+from cthulhu_core.models.builder import Builder
 from cthulhu_core.models.known import OPTIMIZERS, name_of
 from cthulhu_core.models.lump import Lump
-from cthulhu_core.models.objects import Builder, Indescribable
+from cthulhu_core.models.objects import Indescribable
 from cthulhu_core.plain import pack
 from cthulhu_core.training.losses import Loss
 

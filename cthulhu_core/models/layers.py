@@ -67,8 +67,12 @@ class Daoloth(nn.LazyLinear):
         self._bias_initializer = initializer(bias_initializer)
         self.input_shape = _input_shape(input_dim, input_shape)
         if self.input_shape is not None:
-            with torch.no_grad():
-                self(torch.zeros(1, self.input_shape[-1]))
+            self._learn_inputs(self.input_shape[-1])
+
+    def _learn_inputs(self, number: int) -> None:
+        """Take this number of inputs, as if data had said so."""
+        # Not by a call, which would have the activation work on data that nobody gave.
+        self._infer_parameters(self, (torch.empty(0, number),))
 
     def reset_parameters(self) -> None:
         """Draw the initial weights anew."""

@@ -11,6 +11,7 @@ import itertools
 import math
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +24,11 @@ import torch
 from cthulhu_checkpoint import layout, seal
 from cthulhu_checkpoint.dtypes import LABEL, LOADED
 from cthulhu_checkpoint.names import unescaped
+from cthulhu_checkpoint.strings import Strings
 from cthulhu_core import Checkpoint, CheckpointError, unpack
 
 # What h5py raises where a file is not as it should be, and what follows from numbers that are absurd.
-_MALFORMED = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, OverflowError, MemoryError)
-_LARGEST_METADATA = 2**18
-_MOST_VARIABLE_NAMES = 2**11
-"""Together they bound what names of variable length take: each is in a block of metadata, which several may share."""
+_MALFORMED = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError, MemoryError, struct.error)
 
 
 def load(filepath: str | os.PathLike[str]) -> Checkpoint:
@@ -68,16 +67,17 @@ class _Reader:
     size: int = field(init=False)
     is_ours: bool = field(init=False)
     unclaimed: int = field(init=False)
+    strings: Strings = field(init=False)
     tensors: list[tuple[int, torch.Tensor, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.size = self.unclaimed = os.fstat(self.file.fileno()).st_size
         self.is_ours = seal.is_sealed(self.file, self.size)
+        self.strings = Strings(self.file, self.size)
 
     def checkpoint(self) -> Checkpoint:
         """All of it; the numbers are read last, when all that the file claims has been seen to be in it."""
-        limit = self.size if self.is_ours else _LARGEST_METADATA
-        with h5py.File(_Metadata(self.file, limit), "r") as root:
+        with h5py.File(_Structure(self.file), "r") as root:
             if not self.is_ours and layout.MARK in root.attrs:
                 raise CheckpointError(f"the file is damaged: it lacks the {seal.SIZE} bytes that it was written with")
             weights = self._weights(root)
@@ -197,14 +197,11 @@ class _Reader:
         if not isinstance(kind, h5py.h5t.TypeStringID) or len(opened.shape) > 1:
             raise CheckpointError(f"the attribute {attribute} is no list of names")
         if kind.is_variable_str():
-            if self.is_ours or count > _MOST_VARIABLE_NAMES:
-                raise CheckpointError(f"the attribute {attribute} has {count} names of variable length: too many")
-            names = np.empty(opened.shape, dtype=object)
-        else:
-            self._claim(count * kind.get_size(), f"the attribute {attribute}")
-            names = np.empty(opened.shape, dtype=f"S{kind.get_size()}")
+            return self.strings.of(h5py.h5o.get_info(identifier).addr, attribute, count)
+        self._claim(count * kind.get_size(), f"the attribute {attribute}")
+        names = np.empty(opened.shape, dtype=f"S{kind.get_size()}")
         opened.read(names)
-        return [name.decode() if isinstance(name, bytes) else name for name in names.ravel().tolist()]
+        return [name.decode() for name in names.ravel().tolist()]
 
     def _text(self, identifier: Any, attribute: str) -> str:
         names = self._names_in(identifier, attribute)
@@ -225,12 +222,11 @@ class _Reader:
             np.not_equal(array, 0, out=array.view(bool))
 
 
-class _Metadata(io.RawIOBase):
-    """The file as HDF5's library sees it, which reads no block of it that is longer than ``limit``."""
+class _Structure(io.RawIOBase):
+    """The file as HDF5's library sees it."""
 
-    def __init__(self, file: BinaryIO, limit: int) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._limit = limit
 
     def readable(self) -> bool:
         return True
@@ -246,8 +242,7 @@ class _Metadata(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         wanted = memoryview(buffer).nbytes
-        if wanted > self._limit:
-            raise CheckpointError(f"a single entry of its structure has {wanted} bytes: expected {self._limit} at most")
+        # The library does not ask how much it was given, and would go on with whatever is in its memory.
         if self._file.readinto(buffer) != wanted:  # type: ignore[attr-defined]
             raise CheckpointError("its structure points behind its end: it is truncated or damaged")
         return wanted

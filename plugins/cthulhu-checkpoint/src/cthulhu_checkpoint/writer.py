@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 
@@ -17,9 +17,9 @@ from cthulhu_checkpoint.layout import Draft, draft
 from cthulhu_core import Checkpoint, atomic_write
 
 _BLOCK = 4 * 2**20
-"""Bytes that are transposed or fetched from a device at a time."""
-_PART = 2**20
-"""Bytes that are written at a time: they are still in the processor's cache when the checksum is taken."""
+"""Bytes that are transposed, fetched from a device or written at a time."""
+_FLUSH = 32 * 2**20
+"""Bytes after which the disk is asked to begin."""
 
 
 def save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
@@ -73,12 +73,23 @@ def _save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
 
 
 def _write(drafted: Draft, path: Path) -> None:
-    with path.open("wb", buffering=0) as file:
+    """Write the file. While one part is being written, the next is made ready and added to the checksum."""
+    with path.open("wb", buffering=0) as file, ThreadPoolExecutor(2, "cthulhu-checkpoint-part") as threads:
         _write_all(file, bytes(seal.SIZE))
-        checksum = 0
+        checksum, behind = 0, 0
+        writing: Future[Any] = threads.submit(int)
+        flushing = writing
         for part in _parts(drafted):
-            _write_all(file, part)
             checksum = zlib.crc32(part, checksum)
+            writing.result()
+            if behind >= _FLUSH and flushing.done():
+                # The disk need not wait for the last part before it begins.
+                flushing.result()
+                flushing, behind = threads.submit(os.fsync, file.fileno()), 0
+            writing = threads.submit(_write_all, file, part)
+            behind += len(part)
+        writing.result()
+        flushing.result()
         file.seek(0)
         _write_all(file, seal.seal(drafted.structure.size, checksum))
 
@@ -103,8 +114,8 @@ def _bytes_of(tensor: torch.Tensor) -> Iterator[memoryview]:
     """The bytes of the numbers in order, from the tensor's own memory where that is their order."""
     for block in _blocks(tensor.detach()):
         flat = block.reshape(-1).view(torch.uint8).numpy().data
-        for start in range(0, len(flat), _PART):
-            yield flat[start : start + _PART]
+        for start in range(0, len(flat), _BLOCK):
+            yield flat[start : start + _BLOCK]
 
 
 def _blocks(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
