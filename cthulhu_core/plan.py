@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING
 
 from cthulhu_core.callback import METHODS, Callback
 from cthulhu_core.validation import marked
 
 if TYPE_CHECKING:
+    from cthulhu_core.dispatch import Participant
     from cthulhu_core.run import Run
 
 _ADDED: dict[str, tuple[str, ...]] = {
@@ -38,17 +38,16 @@ def planned_names(run: Run) -> list[str] | None:
     """
     names: list[str] = list(run.params["metrics"])
     for participant in run._dispatch.participants:
-        added = _added_by(participant.plugin)
+        added = _added_by(participant)
         if added is None:
             return None
         names += added
     return list(dict.fromkeys(names)) if run.params["metrics"] else None
 
 
-def _added_by(plugin: object) -> tuple[str, ...] | None:
-    if not isinstance(plugin, Callback):
-        hooks = {options["specname"] or name for name, options in marked(plugin).items()}
+def _added_by(participant: Participant) -> tuple[str, ...] | None:
+    if not isinstance(participant.plugin, Callback):
+        hooks = {options["specname"] or name for name, options in marked(participant.plugin).items()}
         if hooks.isdisjoint(METHODS.values()):
             return ()  # it offers services, and is never called in the loop
-    module = plugin.__name__ if inspect.ismodule(plugin) else type(plugin).__module__
-    return _ADDED.get(module.partition(".")[0])
+    return _ADDED.get(participant.module.partition(".")[0])

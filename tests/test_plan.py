@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cthulhu_core import Callback, History, Run, hookimpl, planned_names
+from cthulhu_core import Callback, History, Run, hookimpl, plan, planned_names, registry
 from foreign import install
 
 MODEL: Any = SimpleNamespace()
@@ -45,6 +45,11 @@ def test_an_object_with_a_hook_of_the_loop_may_add_anything(no_plugins: None) ->
             logs["mine"] = 1.0
 
     assert planned_names(Run(MODEL, callbacks=[Mine()], metrics=["loss"])) is None
+
+
+def test_of_all_official_callbacks_it_is_known_what_they_add_but_of_one() -> None:
+    packages = {package.replace("-", "_") for package in registry.OFFICIAL.values()}
+    assert packages - set(plan._ADDED) == {"cthulhu_lukthu"}  # it calls the user's functions
 
 
 @pytest.mark.parametrize(
