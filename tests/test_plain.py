@@ -87,7 +87,7 @@ def test_plain_data_comes_back_equal_and_of_the_same_types(value: Any) -> None:
         math.inf, -math.inf, math.nan, -0.0, True, 1, 1.0, 10**400, -(2**63), 2**63 - 1, complex(-0.0, math.nan),
         "\ud800", "\ud83d\ude00", "\U0001f600", b"\x00\xff", (), [()], {1: {True: "kept as 1"}},
         {"b": 1, "a": 2, None: 3, (1, ("x", 2.5)): 4}, {"tuple": [1]}, np.float64(0.1), np.bool_(True), torch.bfloat16,
-        np.arange(6, dtype=np.uint16).reshape(2, 3)[:, ::-1], torch.tensor(3.5, dtype=torch.float8_e4m3fn).float(),
+        np.arange(6, dtype=np.uint8).reshape(2, 3)[:, ::-1], torch.tensor(3.5, dtype=torch.float8_e4m3fn).float(),
     ],
 )  # fmt: skip
 def test_borders_come_back_exactly(value: Any) -> None:
