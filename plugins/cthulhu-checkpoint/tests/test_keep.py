@@ -25,6 +25,11 @@ def test_no_epoch_is_the_best_where_none_has_a_number(folder, train, files_in):
     assert files_in(folder) == {"3.h5": 3}
 
 
+def test_keep_does_without_the_monitored_quantity(folder, train, files_in):
+    train(LumpCheckpoint("{epoch}.h5", keep=2), [None] * 3, validation=False)
+    assert files_in(folder) == {"2.h5": 2, "3.h5": 3}
+
+
 def test_keep_goes_with_save_best_only(folder, train, files_in):
     train(LumpCheckpoint("{epoch}.h5", keep=2, save_best_only=True), [0.5, 0.4, 0.6, 0.3, 0.2, 0.7])
     assert files_in(folder) == {"4.h5": 4, "5.h5": 5}

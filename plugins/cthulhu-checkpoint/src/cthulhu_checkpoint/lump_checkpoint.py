@@ -62,7 +62,7 @@ class LumpCheckpoint(Callback):
             callbacks have added to them. Folders that are missing are made. An epoch that lacks a value because it was
             not validated is not saved; the next one is due instead, and one warning a training says so.
         monitor: name of the quantity that says which epoch is best, e.g. ``"val_loss"``. Looked at with
-            ``save_best_only`` and with ``keep``.
+            ``save_best_only`` and, where it is logged, with ``keep``.
         verbose: 0 is silent; from 1 on a line for each epoch says what is saved, and what the best was.
         save_best_only: save only epochs that are better than the best one saved.
         save_weights_only: save the weights alone; training cannot be resumed from them.
@@ -92,7 +92,8 @@ class LumpCheckpoint(Callback):
 
     Warns:
         CheckpointWarning: each time that something could not be saved.
-        MonitorWarning: once a training, if the quantity is not in the logs although it was due; names the close ones.
+        MonitorWarning: once a training, with ``save_best_only``, if the quantity is not in the logs although it was
+            due; names the close ones.
 
     Example:
         >>> checkpoint = LumpCheckpoint("weights.hdf5", save_best_only=True, verbose=1)
@@ -185,7 +186,8 @@ class LumpCheckpoint(Callback):
     # --- an epoch ends: decide ---------------------------------------------------------------------------------------
 
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
-        watched = self.save_best_only or self.keep is not None
+        # Who only limits files has not asked for a quantity: no warning that there is none.
+        watched = self.save_best_only or (self.keep is not None and self.monitor in logs)
         value = self._monitor.read(logs, self.run) if watched else None
         self._look_at_the_last_one(value)
         self.epochs_since_last_save += 1
