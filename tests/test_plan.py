@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cthulhu_core import Callback, History, Run, hookimpl, plan, planned_names, registry
+from cthulhu_core import Callback, History, Run, hookimpl, planned_names
 from foreign import install
 
 MODEL: Any = SimpleNamespace()
@@ -47,9 +47,15 @@ def test_an_object_with_a_hook_of_the_loop_may_add_anything(no_plugins: None) ->
     assert planned_names(Run(MODEL, callbacks=[Mine()], metrics=["loss"])) is None
 
 
-def test_of_all_official_callbacks_it_is_known_what_they_add_but_of_one() -> None:
-    packages = {package.replace("-", "_") for package in registry.OFFICIAL.values()}
-    assert packages - set(plan._ADDED) == {"cthulhu_lukthu"}  # it calls the user's functions
+def test_a_callback_may_say_what_it_adds(no_plugins: None) -> None:
+    class Mine(Callback):
+        logged = ("lr", "loss")
+
+    class More(Mine):
+        pass
+
+    assert planned_names(Run(MODEL, callbacks=[Mine()], metrics=["loss"])) == ["loss", "lr"]
+    assert planned_names(Run(MODEL, callbacks=[More()], metrics=["loss"])) is None
 
 
 @pytest.mark.parametrize(

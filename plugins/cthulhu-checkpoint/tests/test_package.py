@@ -1,4 +1,4 @@
-"""The package: its entry points, what importing it imports, the example in its README."""
+"""The package: its entry points, what importing it imports, the examples in its README."""
 
 from __future__ import annotations
 
@@ -35,10 +35,17 @@ def test_takes_part_in_the_main_process_and_its_failures_end_training():
     assert (LumpCheckpoint.on_error, LumpCheckpoint.ranks) == ("raise", "main")
 
 
-def test_example_in_the_readme_runs(folder, capsys):
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def run_example(number):
+    """The names that an example of the README has defined."""
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) == 2
     namespace = {"__name__": "readme"}
-    exec(compile(example, str(README), "exec"), namespace)
+    exec(compile(examples[number], str(README), "exec"), namespace)
+    return namespace
+
+
+def test_example_of_the_callback_in_the_readme_runs(folder, capsys):
+    namespace = run_example(0)
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 8
     assert printed[0].startswith("Epoch 00001: val_loss improved from inf to ")
@@ -48,3 +55,9 @@ def test_example_in_the_readme_runs(folder, capsys):
     names = {path.name for path in Path("run/all").iterdir()}
     assert {f"0{epoch}-{loss:.3f}.hdf5" for epoch, loss in ((7, losses[6]), (8, losses[7]))} <= names
     assert len(names) <= 3
+
+
+def test_example_of_saving_and_loading_in_the_readme_runs(folder):
+    namespace = run_example(1)
+    assert len(namespace["same"].history.epoch) == 3
+    assert {path.name for path in folder.iterdir()} == {"model.h5", "weights.h5"}

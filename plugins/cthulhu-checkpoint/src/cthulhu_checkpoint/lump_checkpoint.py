@@ -102,6 +102,7 @@ class LumpCheckpoint(Callback):
     """
 
     ranks = "main"
+    logged = ()
 
     def __init__(
         self,

@@ -152,6 +152,8 @@ class _Reader:
                 "rewrite the file, e.g. with h5repack -l CONTI -f NONE"
             )
         dtype, swapped = self._dtype(identifier, path)
+        if identifier.shape is None:
+            raise CheckpointError(f"{path} has no shape")
         shape = tuple(identifier.shape)
         length = math.prod(shape) * dtype.itemsize
         self._claim(length, path)

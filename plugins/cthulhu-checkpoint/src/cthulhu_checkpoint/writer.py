@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import zlib
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,10 +29,10 @@ def save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
         CheckpointError: it holds something that cannot be stored; the message names it.
         OSError: it cannot be written: no such folder, no permission, no space left, ...
     """
-    if _Background.executor is not None:
-        save_later(checkpoint, filepath).result()
-    else:
-        _save(checkpoint, filepath)
+    if _Background.last is not None:
+        _Background.last.exception()  # waits, and leaves its error to whoever has that future
+    with _threads() as threads:
+        _save(checkpoint, filepath, threads)
 
 
 def save_later(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> Future[None]:
@@ -42,52 +42,79 @@ def save_later(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> Futu
     """
     with _Background.lock:
         if _Background.executor is None:
-            _Background.executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cthulhu-checkpoint")
-        return _Background.executor.submit(_save, checkpoint, filepath)
+            _Background.executor = ThreadPoolExecutor(1, "cthulhu-checkpoint")
+        # Without threads of its own: while the interpreter waits for the last one to be written, none can be started.
+        _Background.last = _Background.executor.submit(_save, checkpoint, filepath, _AtOnce())
+        return _Background.last
 
 
 class _Background:
-    """The one thread that writes."""
+    """The one thread that writes, and what it was told last."""
 
     lock = threading.Lock()
+    writing = threading.Lock()
     executor: ThreadPoolExecutor | None = None
+    last: Future[None] | None = None
 
     @classmethod
     def forget(cls) -> None:
         """In a forked process there is no such thread."""
-        cls.lock, cls.executor = threading.Lock(), None
+        cls.lock, cls.writing, cls.executor, cls.last = threading.Lock(), threading.Lock(), None, None
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_Background.forget)
 
 
-def _save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
+class _AtOnce(Executor):
+    """Does what it is told in the thread that tells it."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(function(*arguments, **named))
+        return done
+
+
+def _threads() -> Executor:
+    """One thread that writes and one that flushes; none while the interpreter exits."""
+    threads = ThreadPoolExecutor(2, "cthulhu-checkpoint-part")
+    try:
+        threads.submit(int)
+    except RuntimeError:
+        return _AtOnce()
+    return threads
+
+
+def _save(checkpoint: Checkpoint, filepath: str | os.PathLike[str], threads: Executor) -> None:
     drafted = draft(checkpoint)
     try:
-        with atomic_write(filepath) as partial:
-            _write(drafted, partial)
+        with _Background.writing, atomic_write(filepath) as partial:
+            _write(drafted, partial, threads)
     except OSError as error:
         # The user knows the file, not the temporary one beside it.
         raise OSError(error.errno, error.strerror, os.fspath(filepath)) from error
 
 
-def _write(drafted: Draft, path: Path) -> None:
+def _write(drafted: Draft, path: Path, threads: Executor) -> None:
     """Write the file. While one part is being written, the next is made ready and added to the checksum."""
-    with path.open("wb", buffering=0) as file, ThreadPoolExecutor(2, "cthulhu-checkpoint-part") as threads:
+    with path.open("wb", buffering=0) as file:
         _write_all(file, bytes(seal.SIZE))
         checksum, behind = 0, 0
         writing: Future[Any] = threads.submit(int)
-        flushing = writing
-        for part in _parts(drafted):
-            checksum = zlib.crc32(part, checksum)
-            writing.result()
-            if behind >= _FLUSH and flushing.done():
-                # The disk need not wait for the last part before it begins.
-                flushing.result()
-                flushing, behind = threads.submit(os.fsync, file.fileno()), 0
-            writing = threads.submit(_write_all, file, part)
-            behind += len(part)
+        flushing: Future[Any] = writing
+        try:
+            for part in _parts(drafted):
+                checksum = zlib.crc32(part, checksum)
+                writing.result()
+                if behind >= _FLUSH and flushing.done():
+                    # The disk need not wait for the last part before it begins.
+                    flushing.result()
+                    flushing, behind = threads.submit(os.fsync, file.fileno()), 0
+                writing = threads.submit(_write_all, file, part)
+                behind += len(part)
+        finally:
+            # Whatever happens, nobody writes to a file that is closed.
+            wait((writing, flushing))
         writing.result()
         flushing.result()
         file.seek(0)
@@ -113,7 +140,8 @@ def _parts(drafted: Draft) -> Iterator[memoryview | bytes]:
 def _bytes_of(tensor: torch.Tensor) -> Iterator[memoryview]:
     """The bytes of the numbers in order, from the tensor's own memory where that is their order."""
     for block in _blocks(tensor.detach()):
-        flat = block.reshape(-1).view(torch.uint8).numpy().data
+        # Not reshape(): a dimension of size 1 may have any stride.
+        flat = block.as_strided((block.numel(),), (1,)).view(torch.uint8).numpy().data
         for start in range(0, len(flat), _BLOCK):
             yield flat[start : start + _BLOCK]
 
