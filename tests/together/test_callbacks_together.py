@@ -20,6 +20,7 @@ from cthulhu.callbacks import (
 )
 from cthulhu.layers import Daoloth
 from cthulhu.models import Pile, load_model
+from cthulhu_core import planned_names
 
 BATCHES = 4
 
@@ -59,6 +60,22 @@ def everything(path, **early):
         LumpCheckpoint(path.with_name("w.{epoch}-{seen:.0f}-{lr:.3f}.h5"), keep=1, save_every=1, background=True),
         CSVLogger(path),
     ]
+
+
+def test_all_but_those_that_call_the_users_functions_say_what_they_log(model, data, tmp_path):
+    planned = []
+
+    class Look(Callback):
+        logged = ()
+
+        def on_train_begin(self, logs):
+            planned.append(planned_names(self.run))
+
+    callbacks = [each for each in everything(tmp_path / "log.csv") if not isinstance(each, LuKthuCallback)]
+    callbacks[-2] = LumpCheckpoint(tmp_path / "w.h5")
+    train(model, data, [*callbacks, Look()], verbose=2)
+    train(model, data, [*everything(tmp_path / "log.csv"), Look()])
+    assert planned == [["loss", "val_loss", "lr"], None]
 
 
 def test_everybody_takes_part_in_the_order_of_the_list(model, data, tmp_path, capsys):
