@@ -5,10 +5,12 @@ from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
 from cthulhu_core.checkpoint import Checkpoint, CheckpointError
+from cthulhu_core.formats import check_format
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor, check_epochs
 from cthulhu_core.plain import pack, unpack
+from cthulhu_core.plan import planned_names
 from cthulhu_core.run import Run
 from cthulhu_core.validation import RefusedCallback
 from cthulhu_core.version import __version__
@@ -27,9 +29,11 @@ __all__ = [
     "__version__",
     "atomic_write",
     "check_epochs",
+    "check_format",
     "hookimpl",
     "learning_rate",
     "pack",
+    "planned_names",
     "set_learning_rate",
     "unpack",
 ]

@@ -1,3 +1,8 @@
-"""Models in HDF5 files that Keras reads, too: see plugin.py for the services, layout.py for the format."""
+"""LumpCheckpoint, and models in HDF5 files that Keras reads, too.
 
-__all__: list[str] = []
+plugin.py has the services for the files, layout.py their format, lump_checkpoint.py the callback.
+"""
+
+from cthulhu_checkpoint.lump_checkpoint import CheckpointWarning, LumpCheckpoint
+
+__all__ = ["CheckpointWarning", "LumpCheckpoint"]

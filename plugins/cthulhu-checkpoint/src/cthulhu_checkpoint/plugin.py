@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     import torch
 
 SUFFIXES = (".h5", ".hdf5")
+
+
+@hookimpl
+def cthulhu_saved_suffixes() -> Iterable[str]:
+    """Those of HDF5."""
+    return SUFFIXES
 
 
 @hookimpl
