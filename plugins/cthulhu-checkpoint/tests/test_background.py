@@ -19,10 +19,10 @@ def slow(monkeypatch):
     gate, save = threading.Event(), writer._save
     gate.started = []
 
-    def wait_and_save(checkpoint, filepath):
+    def wait_and_save(checkpoint, filepath, threads):
         gate.started.append(filepath.name)
         assert gate.wait(10)
-        save(checkpoint, filepath)
+        save(checkpoint, filepath, threads)
 
     monkeypatch.setattr(writer, "_save", wait_and_save)
     return gate
@@ -49,7 +49,7 @@ def test_the_next_save_waits_for_the_one_before(folder, train, slow, files_in):
 
     with ThreadPoolExecutor() as pool:
         training = pool.submit(train, LumpCheckpoint("w.{epoch}.h5", background=True), [0.5] * 3, [Look()])
-        while not slow.started:
+        while not slow.started and not training.done():
             time.sleep(0.001)
         time.sleep(0.1)
         assert begun in ([], [[]], [["w.1.h5"]])  # nobody has come to the end of a second epoch
@@ -116,7 +116,7 @@ def test_failure_is_a_warning_when_it_is_seen_and_the_best_is_what_was_saved(fol
 
 
 def test_error_in_the_program_is_raised(folder, train, monkeypatch):
-    def fail(checkpoint, filepath):
+    def fail(checkpoint, filepath, threads):
         raise TypeError("no such thing")
 
     monkeypatch.setattr(writer, "_save", fail)
