@@ -44,7 +44,7 @@ def save_later(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> Futu
         if _Background.executor is None:
             _Background.executor = ThreadPoolExecutor(1, "cthulhu-checkpoint")
         # Without threads of its own: while the interpreter waits for the last one to be written, none can be started.
-        _Background.last = _Background.executor.submit(_save, checkpoint, filepath)
+        _Background.last = _Background.executor.submit(_save, checkpoint, filepath, _AtOnce())
         return _Background.last
 
 
@@ -85,11 +85,11 @@ def _threads() -> Executor:
     return threads
 
 
-def _save(checkpoint: Checkpoint, filepath: str | os.PathLike[str], threads: Executor | None = None) -> None:
+def _save(checkpoint: Checkpoint, filepath: str | os.PathLike[str], threads: Executor) -> None:
     drafted = draft(checkpoint)
     try:
         with _Background.writing, atomic_write(filepath) as partial:
-            _write(drafted, partial, threads or _AtOnce())
+            _write(drafted, partial, threads)
     except OSError as error:
         # The user knows the file, not the temporary one beside it.
         raise OSError(error.errno, error.strerror, os.fspath(filepath)) from error
