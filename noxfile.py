@@ -51,10 +51,11 @@ def wheel(package: str) -> Path:
     return path
 
 
-def test(session: nox.Session, *arguments: str | Path) -> None:
+def test(session: nox.Session, *arguments: str | Path, slow: bool = False) -> None:
     """Run pytest with the settings of the root, in a folder from which nothing of the checkout can be imported."""
     session.chdir(session.create_tmp())
     settings = ["-c", str(ROOT / "pyproject.toml"), "--numprocesses=2", "--dist=worksteal"]
+    settings += ["-m", "slow" if slow else "not slow"]
     session.run("pytest", *settings, *map(str, arguments), *session.posargs)
 
 
@@ -159,14 +160,14 @@ def lowest(session: nox.Session) -> None:
     constraints.write_text("\n".join([*lowest, *(pin for pin in pins if pin.partition("==")[0] not in chosen)]))
     tools = [*group("lowest"), *(tool for name in FOLDERS for tool in group("test", name))]
     install(session, *map(wheel, FOLDERS), *tools, constraints=constraints)
-    test(session, "-m", "not slow", ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS))
+    test(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS))
 
 
 @nox.session(requires=["build"])
 def together(session: nox.Session) -> None:
     """All packages at once: the tests of the core again, and those that need several packages."""
     install(session, *map(wheel, FOLDERS), *group("test"))
-    test(session, "-m", "not slow", ROOT / "tests")
+    test(session, ROOT / "tests")
 
 
 @nox.session(requires=["build"])
@@ -174,3 +175,11 @@ def tests(session: nox.Session) -> None:
     """The tests of the core, alone."""
     install(session, wheel(CORE), *group("test"))
     test(session, ROOT / "tests", f"--ignore={ROOT / 'tests' / 'together'}")
+
+
+@nox.session(requires=["build"], default=False)
+def slow(session: nox.Session) -> None:
+    """The tests of everything that take more than a few seconds."""
+    tools = [*group("test"), *(tool for name in PLUGINS for tool in group("test", name))]
+    install(session, *map(wheel, FOLDERS), *dict.fromkeys(tools))
+    test(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS), slow=True)
