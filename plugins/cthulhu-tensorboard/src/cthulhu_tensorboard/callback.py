@@ -6,12 +6,56 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from cthulhu_core import Callback
-from cthulhu_tensorboard import arguments
+from cthulhu_core import Callback, Logs, Run, hookimpl, learning_rate
+from cthulhu_tensorboard import arguments, hparams, told
+from cthulhu_tensorboard.folders import Folders
+from cthulhu_tensorboard.scalars import Scalars
+from cthulhu_tensorboard.steps import Steps
+
+_VALIDATION = "val_"
 
 
 class TensorBoard(Callback):
-    """Writes a training for TensorBoard to show."""
+    """Writes a training for TensorBoard to show: ``tensorboard --logdir logs``. TensorFlow is not needed.
+
+    Below ``log_dir`` there are the folders ``train`` and ``validation``. The same tag in both is one chart with two
+    curves: ``epoch_loss``, ``epoch_acc``, ... of each epoch, and ``epoch_lr``, the learning rate that was used in it, in
+    ``train``. The step of an epoch is its index. What ``conjure`` and ``summon`` were told is shown as text, and as
+    hyperparameters.
+
+    Steps go on where one object is given to several runs, with ``initial_epoch``, and in a resumed run, which removes
+    what the run that it resumes had written after the checkpoint. Everything is in the files as soon as it is written,
+    and stays there however the run ends. A failure to write while training is logged and does not end it. In
+    distributed training, the main process writes.
+
+    Args:
+        log_dir: the folder to write to, made if it is missing. One for each training, in one for all of them, lets
+            TensorBoard compare them.
+        histogram_freq: every how many epochs histograms are written of the layers' weights, and of their activations
+            in the validation; 0 for never.
+        batch_size: how many samples of the activations are counted at once; by default, the batches of the validation.
+        write_graph: whether the graph of the model is written.
+        write_grads: whether histograms of the gradients are written, too.
+        write_images: whether the weights are written as images.
+        embeddings_freq: every how many epochs embeddings are written for the projector; 0 for never.
+        embeddings_layer_names: the layers whose outputs are written; all embedding layers if None or empty.
+        embeddings_metadata: a file that has a line for each row of the data; or a dict from names of layers to files.
+        embeddings_data: the data: an array, or a list of arrays where the model has several inputs.
+        update_freq: ``"epoch"``; ``"batch"`` to write the values of each batch as well, as ``batch_loss``, ...; or a
+            number of samples, after which the values of a batch are written. The step of a batch is the number of
+            batches trained with it.
+
+    Raises:
+        ValueError, TypeError: an argument cannot be used; the message says why and what to do. Before training:
+            ``histogram_freq`` without validation data.
+        OSError: before training: ``log_dir`` cannot be written to.
+
+    Warns:
+        UserWarning: a value is not one number; or files were removed while training.
+
+    Example:
+        >>> model.summon(X_train, Y_train, validation_split=0.1, callbacks=[TensorBoard("logs/first")])
+    """
 
     on_error = "disable"
     ranks = "main"
@@ -31,4 +75,28 @@ class TensorBoard(Callback):
         update_freq: int | Literal["batch", "epoch"] = "epoch",
     ) -> None:
         arguments.check_folder(log_dir)
+        for name, flag in (("write_graph", write_graph), ("write_grads", write_grads), ("write_images", write_images)):
+            arguments.check_flag(name, flag)
+        arguments.check_metadata(embeddings_metadata)
         self.log_dir = log_dir
+        self.histogram_freq = arguments.frequency("histogram_freq", histogram_freq)
+        self.batch_size = arguments.batch_size(batch_size)
+        self.write_graph = bool(write_graph)
+        self.write_grads = bool(write_grads)
+        self.write_images = bool(write_images)
+        self.embeddings_freq = arguments.frequency("embeddings_freq", embeddings_freq)
+        self.embeddings_layer_names = arguments.layer_names(embeddings_layer_names)
+        self.embeddings_metadata = embeddings_metadata
+        self.embeddings_data = embeddings_data
+        self.update_freq = arguments.update_frequency(update_freq)
+        arguments.check_needs(self.histogram_freq, self.write_grads, self.embeddings_freq, embeddings_data)
+        # A hook of a batch costs something even if it does nothing: this has it only where it is needed.
+        if self.update_freq == "batch":
+            self.on_batch_end = self._write_batch
+        elif self.update_freq != "epoch":
+            self.cthulhu_batch_end = _samples_hook(self.update_freq, self._write_batch, self._steps_of)
+        self._folders = Folders(log_dir)
+        self._steps = Steps()
+        self._epochs, self._validations, self._batches = Scalars("epoch_"), Scalars("epoch_"), Scalars("batch_")
+        self._rate: float | None = None
+        self._failed = False

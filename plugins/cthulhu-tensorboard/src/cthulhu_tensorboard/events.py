@@ -52,7 +52,8 @@ class EventFile:
         seconds, rest = divmod(time.time_ns(), 10**9)
         name = f"events.out.tfevents.{seconds:010d}.{rest:09d}.{socket.gethostname()}.{os.getpid()}.{self._label}"
         # Not buffered: who looks on sees everything, and a process that is killed leaves everything.
-        self._file = (self.folder / name).open("ab", buffering=0)
+        self.path = self.folder / name
+        self._file = self.path.open("ab", buffering=0)
         try:
             self.add_event(Event(wall_time=time.time(), file_version="brain.Event:2"))
         except OSError:
@@ -108,7 +109,8 @@ class Writer(SummaryWriter):
     """Torch's writer of summaries on a file of ours; arguments and errors as in :class:`EventFile`."""
 
     def __init__(self, folder: Path, label: str) -> None:
-        self._files = _Files(EventFile(folder, label))
+        self.event_file = EventFile(folder, label)
+        self._files = _Files(self.event_file)
         super().__init__(str(folder))
 
     def _get_file_writer(self) -> FileWriter:
@@ -116,6 +118,12 @@ class Writer(SummaryWriter):
         self.file_writer: Any = self._files
         self.all_writers: Any = {str(self.log_dir): self._files}
         return self._files
+
+    def hide_from(self, step: int) -> None:
+        """Let TensorBoard hide what was written to this folder before, at ``step`` and later."""
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+        self._files.add_event(Event(session_log=SessionLog(status=SessionLog.START)), step)
 
     def close(self) -> None:
         """Close the file; what is written later is an error."""

@@ -75,14 +75,14 @@ class Folders:
 
         Warns:
             UserWarning: files are missing, or shorter than they were.
+
+        Raises:
             OSError: they cannot be cut.
         """
-        opened = list(self._writers)
+        opened = {folder: writer.event_file.path for folder, writer in self._writers.items()}
         self.close()
-        for name in self._sizes():
-            # This run's have the label of a training of its own, unless one object goes on.
-            if name not in state["sizes"]:
-                (self._root / name).unlink()
+        for path in opened.values():
+            path.unlink(missing_ok=True)
         self._label = state["label"]
         now = self._sizes()
         for name, size in now.items():
