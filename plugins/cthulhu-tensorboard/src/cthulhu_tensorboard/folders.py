@@ -43,13 +43,18 @@ class Folders:
         return writer
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is a writer that was not closed."""
-        return bool(self._writers)
+    def opened(self) -> list[Writer]:
+        """The writers that are open."""
+        return list(self._writers.values())
+
+    def hide_from(self, step: int) -> None:
+        """Let TensorBoard hide what was written before, at ``step`` and later, in the folders that are open."""
+        for writer in self.opened:
+            writer.hide_from(step)
 
     def flush(self) -> None:
         """See that every file is there."""
-        for writer in self._writers.values():
+        for writer in self.opened:
             writer.flush()
 
     def close(self) -> None:

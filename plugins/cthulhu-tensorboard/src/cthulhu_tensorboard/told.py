@@ -45,11 +45,10 @@ def summoned(run: Run) -> Told:
 
 def _options(group: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The options of a parameter group that are numbers, or several of them."""
-    for name, value in group.items():
+    for name, option in group.items():
         if name == "params":
             continue
-        if hasattr(value, "tolist"):
-            value = value.tolist()
+        value = option.tolist() if hasattr(option, "tolist") else option
         if isinstance(value, (bool, Real)):
             yield name, value
         elif isinstance(value, (list, tuple)) and value and all(isinstance(each, Real) for each in value):
