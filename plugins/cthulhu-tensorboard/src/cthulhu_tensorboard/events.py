@@ -17,9 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from torch.utils.tensorboard import FileWriter, SummaryWriter
-
 from cthulhu_tensorboard.checksum import masked_crc32c
+from cthulhu_tensorboard.without_tensorflow import FileWriter, SummaryWriter
 
 
 @cache
