@@ -9,6 +9,7 @@ from typing import Any, Literal
 from cthulhu_core import Callback, Logs, Run, hookimpl, learning_rate
 from cthulhu_tensorboard import arguments, hparams, told
 from cthulhu_tensorboard.batches import EveryBatch, EverySamples
+from cthulhu_tensorboard.embeddings import Embeddings
 from cthulhu_tensorboard.folders import Folders
 from cthulhu_tensorboard.scalars import Scalars
 from cthulhu_tensorboard.steps import Steps
@@ -101,6 +102,9 @@ class TensorBoard(Callback):
         self._rate: float | None = None
         self._failed = False
         self._histograms = HistogramViews(self.histogram_freq, self.batch_size, self.write_grads)
+        self._embeddings = Embeddings(
+            self.embeddings_layer_names, embeddings_metadata, embeddings_data, self.batch_size
+        )
         # A hook of a batch costs something even if it does nothing: it is there only where it is needed.
         if self.update_freq == "batch":
             self.cthulhu_batch_end = EveryBatch(self._write_batch).cthulhu_batch_end
@@ -114,6 +118,8 @@ class TensorBoard(Callback):
     def on_train_begin(self, logs: Logs, /) -> None:
         run = self.run
         self._histograms.check(run)
+        if self.embeddings_freq:
+            self._embeddings.check(run.model)
         is_first = self._steps.next_epoch is None
         self._steps.begin(run)
         self._failed = False
@@ -170,6 +176,8 @@ class TensorBoard(Callback):
             self._validations.write(self._folders.writer("validation"), validation, step)
         if self._histograms.is_due(epoch):
             self._histograms.write(self.run, self._folders, step)
+        if self.embeddings_freq and epoch % self.embeddings_freq == 0:
+            self._embeddings.write(self.run.model, train.log_dir, step)
         self._folders.flush()
 
     def _write_batch(self, run: Run, logs: Logs) -> None:

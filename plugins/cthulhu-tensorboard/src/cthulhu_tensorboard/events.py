@@ -27,6 +27,21 @@ def _header(length: int) -> bytes:
     return header + struct.pack("<I", masked_crc32c(header))
 
 
+def _append(file: IO[bytes], event: Any) -> None:
+    """Write a record at the end of ``file``, whole or not at all."""
+    data = event.SerializeToString()
+    record = _header(len(data)) + data + struct.pack("<I", masked_crc32c(data))
+    written = 0
+    try:
+        while written < len(record):
+            written += file.write(record[written:])
+    except OSError:
+        # Half a record would make all that follows unreadable.
+        with contextlib.suppress(OSError):
+            os.ftruncate(file.fileno(), os.fstat(file.fileno()).st_size - written)
+        raise
+
+
 class EventFile:
     """A file of events in a folder, which is made if it is missing.
 
@@ -41,38 +56,28 @@ class EventFile:
     def __init__(self, folder: Path, label: str) -> None:
         self.folder = folder
         self._label = label
-        self._file = self._open()
+        self.path, self._file = self._open()
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> tuple[Path, IO[bytes]]:
         from tensorboard.compat.proto.event_pb2 import Event
 
         self.folder.mkdir(parents=True, exist_ok=True)
         # TensorBoard reads the files of a folder in the order of their names.
         seconds, rest = divmod(time.time_ns(), 10**9)
         name = f"events.out.tfevents.{seconds:010d}.{rest:09d}.{socket.gethostname()}.{os.getpid()}.{self._label}"
+        path = self.folder / name
         # Not buffered: who looks on sees everything, and a process that is killed leaves everything.
-        self.path = self.folder / name
-        self._file = self.path.open("ab", buffering=0)
+        file = path.open("ab", buffering=0)
         try:
-            self.add_event(Event(wall_time=time.time(), file_version="brain.Event:2"))
+            _append(file, Event(wall_time=time.time(), file_version="brain.Event:2"))
         except OSError:
-            self._file.close()
+            file.close()
             raise
-        return self._file
+        return path, file
 
     def add_event(self, event: Any) -> None:
         """Write one event."""
-        data = event.SerializeToString()
-        record = _header(len(data)) + data + struct.pack("<I", masked_crc32c(data))
-        written = 0
-        try:
-            while written < len(record):
-                written += self._file.write(record[written:])
-        except OSError:
-            # Half a record would make all that follows unreadable.
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._file.fileno(), os.fstat(self._file.fileno()).st_size - written)
-            raise
+        _append(self._file, event)
 
     def flush(self) -> None:
         """See that there is still a file: one that was removed takes what is written to it, and nobody finds it.
@@ -82,8 +87,9 @@ class EventFile:
         """
         if os.fstat(self._file.fileno()).st_nlink:
             return
-        self._file.close()
-        self._file = self._open()
+        removed = self._file
+        self.path, self._file = self._open()
+        removed.close()
         warnings.warn(
             f"TensorBoard's file in {str(self.folder)!r} was removed while it was written: what it held is lost, "
             "and a new one is begun",
