@@ -120,10 +120,11 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(requires=["build"], default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the overhead of the loop and of a hook."""
-    install(session, wheel(CORE), wheel("cthulhu-progbar"))
+    """Measure the overhead of the loop and of a hook, and the saving of a model."""
+    install(session, wheel(CORE), wheel("cthulhu-progbar"), wheel("cthulhu-checkpoint"))
     session.run("python", "benchmarks/overhead.py", *session.posargs)
     session.run("python", "benchmarks/progbar.py", *session.posargs)
+    session.run("python", "benchmarks/checkpoint.py", *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -132,6 +133,14 @@ def plugin(session: nox.Session, name: str) -> None:
     """The tests of a plugin, beside the core alone."""
     install(session, wheel(CORE), wheel(name), *group("test", name))
     test(session, FOLDERS[name] / "tests")
+
+
+@nox.session(requires=["build"])
+def keras(session: nox.Session) -> None:
+    """Files of cthulhu-checkpoint in Keras, and files of Keras here."""
+    install(session, wheel(CORE), wheel("cthulhu-checkpoint"), *group("keras", "cthulhu-checkpoint"))
+    session.env["KERAS_BACKEND"] = "torch"
+    test(session, FOLDERS["cthulhu-checkpoint"] / "tests_keras")
 
 
 @nox.session(requires=["build"])

@@ -1,4 +1,4 @@
-"""What the loop costs beside the leanest loop by hand, and what a hook costs.
+"""What the loop costs beside the leanest loop by hand, what a hook costs, and importing the names.
 
 Both variants run in one process and alternate, so that a change in the machine's speed meets both. Printed are medians
 of the ratios of neighbouring runs; single times are shown to be read, not compared.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
 import sys
 import timeit
 from collections.abc import Callable
@@ -28,6 +29,7 @@ BATCH = 64
 LOOP_BUDGET = 1.10
 TEN_CALLBACKS_BUDGET = 3e-6
 UNUSED_HOOK_BUDGET = 0.1e-6
+IMPORT_BUDGET = 0.1
 
 
 class LossHistory(Callback):
@@ -105,6 +107,17 @@ def per_call(callbacks: list[Callback], name: str = "batch_end") -> Callable[[],
     return lambda: timer.timeit(20_000) / 20_000
 
 
+def process(code: str) -> Callable[[], float]:
+    """Seconds that a Python process takes for some code."""
+
+    def run() -> float:
+        begin = perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return perf_counter() - begin
+
+    return run
+
+
 def main() -> int:
     """Measure, print, and compare with the budgets if asked to."""
     parser = argparse.ArgumentParser(description="the overhead of the loop and of a hook")
@@ -123,6 +136,9 @@ def main() -> int:
     bodies = statistics.median(timeit.repeat("f(0, None)", "def f(batch, logs): pass", number=20_000)) / 20_000 * 10
     unused = statistics.median(per_call([], "gradients")() for _ in range(options.pairs))
 
+    nothing, importing = alternate(process("pass"), process("import cthulhu.callbacks"), options.pairs)
+    imported = statistics.median(b - a for a, b in zip(nothing, importing, strict=True))
+
     rows = [
         ("summon / loop by hand, five callbacks", f"{loop:.3f}", f"{LOOP_BUDGET:.2f}", loop <= LOOP_BUDGET),
         ("  loop by hand", f"{statistics.median(hand) * 1e6:.1f} us a batch", "", True),
@@ -138,6 +154,12 @@ def main() -> int:
             f"{unused * 1e6:.3f} us",
             f"{UNUSED_HOOK_BUDGET * 1e6:.1f} us",
             unused <= UNUSED_HOOK_BUDGET,
+        ),
+        (
+            "import cthulhu.callbacks",
+            f"{imported * 1e3:.0f} ms",
+            f"{IMPORT_BUDGET * 1e3:.0f} ms",
+            imported <= IMPORT_BUDGET,
         ),
     ]
     print(f"torch {torch.__version__}, one thread, Linear(16, 4), batch {BATCH}, medians of {options.pairs} pairs")

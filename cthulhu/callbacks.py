@@ -9,6 +9,7 @@ from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.callback import Callback
 
 if TYPE_CHECKING:
+    from cthulhu_checkpoint import LumpCheckpoint as LumpCheckpoint
     from cthulhu_csv import CSVLogger as CSVLogger
     from cthulhu_early_stopping import EarlyStopping as EarlyStopping
     from cthulhu_lr_scheduler import LearningRateScheduler as LearningRateScheduler

@@ -1,16 +1,26 @@
 """What an author of callbacks imports. Importing it imports neither torch nor any installed package."""
 
-from cthulhu_core.atomic import atomic_write
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
-from cthulhu_core.checkpoint import Checkpoint, CheckpointError
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor, check_epochs
 from cthulhu_core.run import Run
 from cthulhu_core.validation import RefusedCallback
 from cthulhu_core.version import __version__
+
+if TYPE_CHECKING:
+    from cthulhu_core.atomic import atomic_write
+    from cthulhu_core.checkpoint import Checkpoint, CheckpointError
+    from cthulhu_core.formats import check_format
+    from cthulhu_core.plain import pack, unpack
+    from cthulhu_core.plan import planned_names
 
 __all__ = [
     "BaseLogger",
@@ -26,7 +36,28 @@ __all__ = [
     "__version__",
     "atomic_write",
     "check_epochs",
+    "check_format",
     "hookimpl",
     "learning_rate",
+    "pack",
+    "planned_names",
     "set_learning_rate",
+    "unpack",
 ]
+
+# What only those need who save files is imported when it is named.
+_MODULES = {
+    "Checkpoint": "checkpoint",
+    "CheckpointError": "checkpoint",
+    "atomic_write": "atomic",
+    "check_format": "formats",
+    "pack": "plain",
+    "planned_names": "plan",
+    "unpack": "plain",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"cthulhu_core.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'cthulhu_core' has no attribute {name!r}")

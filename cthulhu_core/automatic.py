@@ -26,6 +26,8 @@ class BaseLogger(Callback):
             is logged as it is.
     """
 
+    logged = ()
+
     def __init__(self, stateful_metrics: Iterable[str] | None = None) -> None:
         self.stateful_metrics = frozenset(stateful_metrics or ())
         self._averages = Averages(self.stateful_metrics)
@@ -75,6 +77,8 @@ class History(Callback):
         >>> len(history.history["loss"])
         2
     """
+
+    logged = ()
 
     def __init__(self) -> None:
         self._start()

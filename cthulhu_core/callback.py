@@ -29,6 +29,9 @@ class Callback:
             the exception is logged, and the third in a row takes the callback out of the run. What it raises in
             :meth:`on_train_begin`, an unwritable path for one, ends training before it begins.
         ranks: ``"all"``, or ``"main"`` to take part only in the main process of distributed training.
+        logged: the names that it adds to the logs of an epoch, ``()`` for none; None where it may add any. Whoever
+            must know before training what is going to be logged asks ``planned_names(run)``. Each class says it for
+            itself: it is not inherited.
 
     Example:
         >>> class LossHistory(Callback):
@@ -41,6 +44,7 @@ class Callback:
 
     on_error: Literal["raise", "disable"] = "raise"
     ranks: Literal["all", "main"] = "all"
+    logged: tuple[str, ...] | None = None
 
     params: dict[str, Any]
     model: Any

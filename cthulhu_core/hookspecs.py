@@ -178,6 +178,14 @@ def cthulhu_default_callbacks(run: Run) -> Iterable[Callback] | None:
     """The callbacks that this plugin adds to ``run`` on its own, before the user's; None for none."""
 
 
+@hookspec
+def cthulhu_saved_suffixes() -> Iterable[str] | None:
+    """The suffixes of the files that this plugin saves, in small letters, e.g. ``(".h5", ".hdf5")``.
+
+    Who is going to save asks before training (``check_format``): what nobody names here is refused then.
+    """
+
+
 # The four that follow answer for the suffixes that they know, and give None for all others.
 
 

@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
-from cthulhu_core.checkpoint import CheckpointError
 from cthulhu_core.dispatch import Dispatch, HookCall, Participant, logger
 from cthulhu_core.explain import explain
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
-from cthulhu_core.resume import Replay, Resumption, run_state
 from cthulhu_core.services import active_plugins, default_callbacks
 from cthulhu_core.training.distributed import rank
 from cthulhu_core.values import Averages
@@ -27,6 +25,8 @@ from cthulhu_core.values import Averages
 if TYPE_CHECKING:
     import torch
     from typing_extensions import Self
+
+    from cthulhu_core.resume import Resumption
 
 Item = TypeVar("Item")
 
@@ -143,7 +143,9 @@ class Run:
         self._next_epoch = self.initial_epoch
 
     def _resume(self, path: str | os.PathLike[str]) -> Resumption:
+        from cthulhu_core.checkpoint import CheckpointError
         from cthulhu_core.models import files
+        from cthulhu_core.resume import Resumption
 
         if self.initial_epoch:
             raise ValueError(
@@ -263,6 +265,8 @@ class Run:
 
         Of the model and its optimizer there is nothing in it: ``Checkpoint.of(model, run)`` has all.
         """
+        from cthulhu_core.resume import run_state
+
         return run_state(self, self._dispatch.participants)
 
     def data_state(self) -> Any:
@@ -331,7 +335,7 @@ class Run:
         A batch is ``(inputs, targets)``, or whatever else your loop understands.
         """
         self._end_open()
-        self._data = data if hasattr(data, "pass_state") else Replay(data)
+        self._data = data if hasattr(data, "pass_state") else _replay(data)
         first, source = 0, data
         if self._resumption is not None:
             first, source = self._resumption.batch, self._resumption.batches(self, self._data)
@@ -535,6 +539,12 @@ class Run:
     def _call_guarded(self, name: str, *arguments: Any) -> list[BaseException]:
         hook = self._hooks.get(name)
         return [] if hook is None else hook.guarded(self, *arguments)
+
+
+def _replay(data: Iterable[Any]) -> Any:
+    from cthulhu_core.resume import Replay
+
+    return Replay(data)
 
 
 def _steps(data: Any) -> int | None:

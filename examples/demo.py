@@ -41,6 +41,7 @@ def settings(folder: Path) -> dict[str, Callable[[Any], Callback]]:
             on_epoch_end=lambda epoch, logs: losses.write(json.dumps({"epoch": epoch, "loss": logs["loss"]}) + "\n"),
             on_train_end=lambda logs: losses.close(),
         ),
+        "LumpCheckpoint": lambda LumpCheckpoint: LumpCheckpoint(folder / "best.hdf5", save_best_only=True),
         "ProgbarLogger": lambda ProgbarLogger: ProgbarLogger(count_mode="samples"),
         "ReduceLROnPlateau": lambda ReduceLROnPlateau: ReduceLROnPlateau(factor=0.5, patience=4, verbose=1),
         "TensorBoard": lambda TensorBoard: TensorBoard(folder / "tensorboard"),

@@ -11,8 +11,8 @@ from cthulhu_core import Callback, hookspecs
 from cthulhu_core.callback import METHODS
 from cthulhu_core.hookspecs import HOOKS, PREFIX
 
-LOADING = {"cthulhu_load_checkpoint", "cthulhu_load_model", "cthulhu_load_weights"}
-SERVICES = {"cthulhu_default_callbacks", "cthulhu_save_model", *LOADING}
+WITHOUT_RUN = {"cthulhu_load_checkpoint", "cthulhu_load_model", "cthulhu_load_weights", "cthulhu_saved_suffixes"}
+SERVICES = {"cthulhu_default_callbacks", "cthulhu_save_model", *WITHOUT_RUN}
 PREDICTION = {hook for hook in HOOKS if "predict" in hook}
 
 
@@ -33,7 +33,7 @@ def test_documentation_names_every_prediction_hook() -> None:
         assert f"``{hook.removeprefix(PREFIX)}``" in (hookspecs.__doc__ or "")
 
 
-@pytest.mark.parametrize("hook", sorted(set(HOOKS) - LOADING))  # no run is there to speak of
+@pytest.mark.parametrize("hook", sorted(set(HOOKS) - WITHOUT_RUN))  # no run is there to speak of
 def test_run_is_the_first_argument(hook: str) -> None:
     assert HOOKS[hook][0] == "run"
 

@@ -34,12 +34,6 @@ def test_import_brings_neither_torch_nor_any_plugin(module: str, site: Path) -> 
     assert "cthulhu_csv" not in python(installed)
 
 
-def test_import_adds_less_than_a_tenth_of_a_second() -> None:
-    # The fastest of three: other work on the machine only ever adds.
-    code = "import time; begin = time.perf_counter(); import cthulhu.callbacks; print(time.perf_counter() - begin)"
-    assert min(float(python(code)) for _ in range(3)) < 0.1
-
-
 def test_every_package_that_is_installed_can_be_listed_without_importing_it(site: Path) -> None:
     install(site, "acme", modules={"acme": "raise SystemExit('imported')"}, callbacks={"Acme": "acme:Acme"})
     listed = python("import cthulhu.callbacks; print(dir(cthulhu.callbacks))", site)

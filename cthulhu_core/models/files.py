@@ -13,6 +13,7 @@ from typing import Any
 from torch import nn
 
 from cthulhu_core.checkpoint import Checkpoint, CheckpointError
+from cthulhu_core.formats import no_format
 from cthulhu_core.run import Run
 from cthulhu_core.services import service_manager
 
@@ -35,7 +36,7 @@ def save(
         run=run, model=model, filepath=filepath, weights_only=weights_only, background=background
     )
     if not saved:
-        raise _no_service("saves", filepath)
+        raise no_format("saves", filepath)
     return saved if isinstance(saved, Future) else None
 
 
@@ -47,7 +48,7 @@ def load_weights(model: nn.Module, filepath: Path) -> None:
         CheckpointError: the file is damaged or of another kind, or its weights do not fit; all differences are listed.
     """
     if not service_manager().hook.cthulhu_load_weights(model=model, filepath=filepath):
-        raise _no_service("loads", filepath)
+        raise no_format("loads", filepath)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -62,7 +63,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return _newest(Folder(path), hook)
     checkpoint: Checkpoint | None = hook(filepath=path)
     if checkpoint is None:
-        raise _no_service("loads", path)
+        raise no_format("loads", path)
     return checkpoint
 
 
@@ -100,11 +101,5 @@ def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None) 
         filepath=filepath, custom_objects=custom_objects
     )
     if model is None:
-        raise _no_service("loads", filepath)
+        raise no_format("loads", filepath)
     return model
-
-
-def _no_service(does: str, filepath: Path) -> ImportError:
-    suffix = PurePath(filepath).suffix
-    named = f"{suffix} files" if suffix else f"{os.fspath(filepath)!r}, which has no suffix"
-    return ImportError(f"no installed package {does} {named}: for .h5 and .hdf5, pip install cthulhu-checkpoint")

@@ -632,10 +632,10 @@ def test_any_other_description_is_built_or_a_value_error(data: st.DataObject) ->
             del container[key]
         elif change == "add" and isinstance(container, dict):
             container[data.draw(st.text(max_size=3) | st.sampled_from(["inputs", "bias", "padding", "name"]))] = (
-                data.draw(VALUES)
+                copy.deepcopy(data.draw(VALUES))
             )
         else:
-            container[key] = data.draw(VALUES)
+            container[key] = copy.deepcopy(data.draw(VALUES))
     try:
         model = build(description, max_bytes=10_000)
     except ValueError:

@@ -359,7 +359,7 @@ def test_any_other_description_is_told_or_a_value_error(data: st.DataObject) -> 
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(places(description)))
         if data.draw(st.booleans()):
-            container[key] = data.draw(VALUES)
+            container[key] = copy.deepcopy(data.draw(VALUES))  # the strategy keeps its lists
         else:
             del container[key]
         if not places(description):

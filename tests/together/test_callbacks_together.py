@@ -13,12 +13,14 @@ from cthulhu.callbacks import (
     EarlyStopping,
     LearningRateScheduler,
     LuKthuCallback,
+    LumpCheckpoint,
     ProgbarLogger,
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
 from cthulhu.layers import Daoloth
-from cthulhu.models import Pile
+from cthulhu.models import Pile, load_model
+from cthulhu_core import planned_names
 
 BATCHES = 4
 
@@ -55,8 +57,25 @@ def everything(path, **early):
         EarlyStopping(**early),
         TerminateOnNaN(),
         LuKthuCallback(on_epoch_end=lambda epoch, logs: logs.update(seen=float(epoch))),
+        LumpCheckpoint(path.with_name("w.{epoch}-{seen:.0f}-{lr:.3f}.h5"), keep=1, save_every=1, background=True),
         CSVLogger(path),
     ]
+
+
+def test_all_but_those_that_call_the_users_functions_say_what_they_log(model, data, tmp_path):
+    planned = []
+
+    class Look(Callback):
+        logged = ()
+
+        def on_train_begin(self, logs):
+            planned.append(planned_names(self.run))
+
+    callbacks = [each for each in everything(tmp_path / "log.csv") if not isinstance(each, LuKthuCallback)]
+    callbacks[-2] = LumpCheckpoint(tmp_path / "w.h5")
+    train(model, data, [*callbacks, Look()], verbose=2)
+    train(model, data, [*everything(tmp_path / "log.csv"), Look()])
+    assert planned == [["loss", "val_loss", "lr"], None]
 
 
 def test_everybody_takes_part_in_the_order_of_the_list(model, data, tmp_path, capsys):
@@ -69,7 +88,7 @@ def test_everybody_takes_part_in_the_order_of_the_list(model, data, tmp_path, ca
     train(model, data, [*everything(tmp_path / "log.csv"), Watch()], verbose=2)
     assert order == [
         "BaseLogger", "ProgbarLogger", "LearningRateScheduler", "ReduceLROnPlateau", "EarlyStopping",
-        "TerminateOnNaN", "LuKthuCallback", "CSVLogger", "Watch", "History",
+        "TerminateOnNaN", "LuKthuCallback", "LumpCheckpoint", "CSVLogger", "Watch", "History",
     ]  # fmt: skip
     assert "seen 3.0000" in capsys.readouterr().out
 
@@ -81,6 +100,47 @@ def test_the_csv_log_has_what_earlier_callbacks_added(model, data, tmp_path):
     assert [float(row["lr"]) for row in written] == pytest.approx([0.1, 0.05, 0.1 / 3, 0.025])
     assert [float(row["val_loss"]) for row in written] == history.history["val_loss"]
     assert [float(row["seen"]) for row in written] == [0, 1, 2, 3]
+
+
+def test_the_name_of_a_checkpoint_has_what_earlier_callbacks_added(model, data, tmp_path):
+    train(model, data, everything(tmp_path / "log.csv", patience=100))
+    files = sorted(path.name for path in tmp_path.glob("*.h5"))
+    assert files == ["w.4-3-0.025.h5", "w.latest.h5"]
+    for name in files:
+        again = load_model(tmp_path / name)
+        np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+
+
+def test_all_of_them_go_on_where_they_were(model, data, tmp_path):
+    def fail(batch, logs):
+        if len(model.history.epoch) == 2 and batch == 2:
+            raise RuntimeError("disk on fire")
+
+    arguments = {"batch_size": 16, "epochs": 4, "verbose": 0, "validation_data": data}
+    torch.manual_seed(1)
+    whole = model.summon(*data, callbacks=everything(tmp_path / "whole" / "log.csv", patience=100), **arguments)
+    weights = model.get_weights()
+    for resume_from in (None, tmp_path / "resumed"):
+        torch.manual_seed(0)
+        model = Pile([Daoloth(1, input_dim=3)])
+        model.conjure("sgd", "mse")
+        torch.manual_seed(1)
+        callbacks = everything(tmp_path / "resumed" / "log.csv", patience=100)
+        # The same callbacks take part in both: a missing one would be a warning.
+        breaker = LuKthuCallback(on_batch_end=fail if resume_from is None else lambda batch, logs: None)
+        try:
+            model.summon(*data, callbacks=[*callbacks, breaker], resume_from=resume_from, **arguments)
+        except RuntimeError:
+            assert resume_from is None
+    assert model.history.history == whole.history
+    for mine, other in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert sorted(path.name for path in (tmp_path / "resumed").iterdir()) == [
+        "log.csv",
+        "w.4-3-0.025.h5",
+        "w.latest.h5",
+    ]
+    assert (tmp_path / "resumed" / "log.csv").read_text() == (tmp_path / "whole" / "log.csv").read_text()
 
 
 def test_a_callback_before_the_one_that_adds_does_not_see_it(model, data, tmp_path):

@@ -39,6 +39,7 @@ class CSVLogger(Callback):
 
     on_error = "disable"
     ranks = "main"
+    logged = ()
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         if not isinstance(filename, (str, os.PathLike)):

@@ -59,6 +59,8 @@ class EarlyStopping(Callback):
         >>> stop.best_epoch, stop.best
     """
 
+    logged = ()
+
     def __init__(
         self,
         monitor: str = "val_loss",

@@ -31,6 +31,8 @@ class LearningRateScheduler(Callback):
         >>> model.summon(X_train, Y_train, callbacks=[halve])
     """
 
+    logged = ("lr",)
+
     def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
         self.schedule = schedule
         self.verbose = verbose

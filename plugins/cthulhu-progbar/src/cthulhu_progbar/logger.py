@@ -46,6 +46,7 @@ class ProgbarLogger(Callback):
 
     on_error = "disable"
     ranks = "main"
+    logged = ()
 
     def __init__(
         self, count_mode: Literal["samples", "steps"] = "samples", stateful_metrics: Iterable[str] | None = None

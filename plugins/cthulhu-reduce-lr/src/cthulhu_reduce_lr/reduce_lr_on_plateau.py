@@ -58,6 +58,8 @@ class ReduceLROnPlateau(Callback):
         >>> history.history["lr"]
     """
 
+    logged = ("lr",)
+
     def __init__(
         self,
         monitor: str = "val_loss",

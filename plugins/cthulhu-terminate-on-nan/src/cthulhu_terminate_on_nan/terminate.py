@@ -19,6 +19,8 @@ class TerminateOnNaN(Callback):
         >>> model.summon(X_train, Y_train, callbacks=[TerminateOnNaN()])
     """
 
+    logged = ()
+
     @hookimpl
     def cthulhu_batch_end(self, run: Run, batch: int) -> None:
         if "loss" not in run.current.values:

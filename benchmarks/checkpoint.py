@@ -1,0 +1,229 @@
+"""What saving a model costs beside writing the same bytes with plain h5py: time, memory, and a training that goes on.
+
+The model has 100 million float32 parameters, half of them in a Daoloth, whose kernel is transposed while it is written;
+plain h5py is given them as they are to be in the file. Both end with the file on the disk (fsync). The variants
+alternate in one process; printed are medians of the ratios of neighbouring runs. Memory is the peak of a process that
+does nothing but build the model and save it.
+
+    python benchmarks/checkpoint.py [--pairs 9] [--size 7000] [--check]
+
+``--check`` exits with an error when a budget is exceeded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+
+import h5py
+import torch
+
+from cthulhu.layers import Daoloth
+from cthulhu.models import Pile
+from cthulhu_checkpoint import writer
+from cthulhu_core import Checkpoint
+
+TIME_BUDGET = 1.3
+MEMORY_BUDGET = 1.2
+BACKGROUND_BUDGET = 1.05
+
+
+def model(size: int) -> Pile:
+    """At the default size, 100 million parameters: half of them in a Daoloth, half in an nn.Linear."""
+    return Pile([Daoloth(size, input_dim=size), torch.nn.Linear(size, size + 286)])
+
+
+def alternate(*variants: Callable[[], float], rounds: int) -> list[list[float]]:
+    """The times of all, taken in turn, forwards and backwards; the first round is not counted."""
+    for variant in variants:
+        variant()
+    times: list[list[float]] = [[] for _ in variants]
+    for number in range(rounds):
+        order = range(len(variants)) if number % 2 else reversed(range(len(variants)))
+        for index in order:
+            times[index].append(variants[index]())
+    return times
+
+
+def ratio(times: list[float], baseline: list[float]) -> float:
+    """The median of the ratios of neighbouring runs."""
+    return statistics.median(time / base for time, base in zip(times, baseline, strict=True))
+
+
+def timed(action: Callable[[], object], path: Path) -> Callable[[], float]:
+    """Seconds that ``action`` takes to write the file, which is not there before."""
+
+    def run() -> float:
+        begin = perf_counter()
+        action()
+        end = perf_counter()
+        path.unlink(missing_ok=True)
+        return end - begin
+
+    return run
+
+
+def plain(checkpoint: Checkpoint, path: Path, sync: bool) -> Callable[[], None]:
+    """Plain h5py, with arrays that lie in memory as they are to lie in the file."""
+    arrays = {
+        f"{layer}/{name}": weight.contiguous().numpy()
+        for layer, weights in checkpoint.weights.items()
+        for name, weight in weights.items()
+    }
+
+    def write() -> None:
+        with h5py.File(path, "w") as file:
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array)
+        if sync:
+            with path.open("rb+") as written:
+                os.fsync(written.fileno())
+
+    return write
+
+
+def peak_of_saving(size: int, path: Path) -> float:
+    """The peak of a process that saves, as a multiple of its weights."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); "
+        f"import checkpoint; print(checkpoint.peak({size}, {str(path)!r}))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    path.unlink()
+    return float(ended.stdout)
+
+
+def peak(size: int, path: str) -> float:
+    """The peak of this process over what it had before there was a model, as a multiple of the model."""
+    warm_up = Pile([Daoloth(300, input_dim=300)])
+    writer.save(Checkpoint.of(warm_up, weights_only=True), path)
+    before = memory("VmRSS")
+    big = model(size)
+    weights = sum(weight.numel() * weight.element_size() for weight in big.parameters())
+    # What the process took for the model to be made is not what it takes to save it.
+    Path("/proc/self/clear_refs").write_text("5")
+    checkpoint = Checkpoint.of(big, weights_only=True)
+    writer.save(checkpoint, path)
+    return (memory("VmHWM") - before) / weights
+
+
+def memory(name: str) -> int:
+    """``VmRSS``, the memory of this process in bytes, or ``VmHWM``, its peak."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+
+def steps_while(work: Callable[[], Any]) -> tuple[float, float]:
+    """Median seconds of a small training step, alone and while ``work`` goes on, on a second thread."""
+    layer = torch.nn.Linear(256, 256)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.001)
+    data = torch.randn(64, 256)
+
+    def step() -> float:
+        begin = perf_counter()
+        for _ in range(20):
+            optimizer.zero_grad()
+            layer(data).square().mean().backward()
+            optimizer.step()
+        return perf_counter() - begin
+
+    alone = [step() for _ in range(100)]
+    worker = threading.Thread(target=work)
+    worker.start()
+    during = []
+    while worker.is_alive():
+        during.append(step())
+    worker.join()
+    return statistics.median(alone), statistics.median(during)
+
+
+def main() -> int:
+    """Measure, print, and compare with the budgets if asked to."""
+    parser = argparse.ArgumentParser(description="the cost of saving a model")
+    parser.add_argument("--pairs", type=int, default=9, help="alternating pairs of runs (default 9)")
+    parser.add_argument("--size", type=int, default=7000, help="width of the layers (default 7000)")
+    parser.add_argument("--folder", help="where to write (default: the temporary folder)")
+    parser.add_argument("--check", action="store_true", help="fail when a budget is exceeded")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        rows = measure(options.size, options.pairs, Path(folder) / "model.h5")
+    print(f"torch {torch.__version__}, h5py {h5py.__version__}, one thread of torch, medians of {options.pairs} pairs")
+    for name, measured, budget, _ in rows:
+        print(f"{name:52} {measured:>18}   {'budget ' + budget if budget else ''}")
+    failed = [name for name, _, _, within in rows if not within]
+    if options.check and failed:
+        print(f"over budget: {', '.join(failed)}")
+        return 1
+    return 0
+
+
+def measure(size: int, pairs: int, path: Path) -> list[tuple[str, str, str, bool]]:
+    """What was measured, its value, its budget, and whether it is within."""
+    checkpoint = Checkpoint.of(model(size), weights_only=True)
+    h5, ours = alternate(
+        timed(plain(checkpoint, path, sync=True), path),
+        timed(lambda: writer.save(checkpoint, path), path),
+        rounds=pairs,
+    )
+    saving = ratio(ours, h5)
+    rows = [
+        ("saving / plain h5py, both with fsync", f"{saving:.2f}", f"{TIME_BUDGET}", saving <= TIME_BUDGET),
+        ("  plain h5py", f"{statistics.median(h5):.3f} s", "", True),
+        ("  saving", f"{statistics.median(ours):.3f} s", "", True),
+    ]
+    (cached,) = alternate(timed(plain(checkpoint, path, sync=False), path), rounds=pairs)
+    rows.append(("  plain h5py that leaves it in the page cache", f"{statistics.median(cached):.3f} s", "", True))
+
+    used = peak_of_saving(size, path)
+    rows.append(("peak memory / weights", f"{used:.3f}", f"{MEMORY_BUDGET}", used <= MEMORY_BUDGET))
+
+    def later() -> float:
+        """The call alone: what is written meanwhile is waited for, and not counted."""
+        begin = perf_counter()
+        writing = writer.save_later(checkpoint.copied(), path)
+        end = perf_counter()
+        writing.result()
+        return end - begin
+
+    def copy() -> float:
+        begin = perf_counter()
+        copied = checkpoint.copied()
+        end = perf_counter()
+        del copied
+        return end - begin
+
+    copies, calls = alternate(copy, later, rounds=pairs)
+    background = ratio(calls, copies)
+    rows += [
+        (
+            "background: call / copy in host memory",
+            f"{background:.3f}",
+            f"{BACKGROUND_BUDGET}",
+            background <= BACKGROUND_BUDGET,
+        ),
+        ("  copy in host memory", f"{statistics.median(copies):.3f} s", "", True),
+        ("  call", f"{statistics.median(calls):.3f} s", "", True),
+    ]
+    copied = checkpoint.copied()
+    alone, during = steps_while(lambda: writer.save_later(copied, path).result())
+    _, sleeping = steps_while(lambda: sleep(1))
+    rows += [
+        ("20 training steps, alone", f"{alone * 1e3:.2f} ms", "", True),
+        ("  while a thread sleeps", f"{sleeping * 1e3:.2f} ms", "", True),
+        ("  while the model is written", f"{during * 1e3:.2f} ms", "", True),
+    ]
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

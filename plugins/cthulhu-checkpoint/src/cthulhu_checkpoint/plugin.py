@@ -1,0 +1,91 @@
+"""What this package does in every run: it saves and loads files named ``.h5`` and ``.hdf5``.
+
+Nothing heavy is imported before there is a file to save or load.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from cthulhu_core import Checkpoint, CheckpointError, Run, hookimpl
+
+if TYPE_CHECKING:
+    import torch
+
+SUFFIXES = (".h5", ".hdf5")
+
+
+@hookimpl
+def cthulhu_saved_suffixes() -> Iterable[str]:
+    """Those of HDF5."""
+    return SUFFIXES
+
+
+@hookimpl
+def cthulhu_save_model(
+    run: Run | None, model: torch.nn.Module, filepath: str | os.PathLike[str], weights_only: bool, background: bool
+) -> bool | Future[None] | None:
+    """Save ``model``, now or, as a copy, in the background."""
+    if not _is_ours(filepath):
+        return None
+    from cthulhu_checkpoint import writer
+
+    with _naming(filepath):
+        checkpoint = Checkpoint.of(model, run, weights_only)
+        if background:
+            return writer.save_later(checkpoint.copied(), filepath)
+        writer.save(checkpoint, filepath)
+        return True
+
+
+@hookimpl
+def cthulhu_load_checkpoint(filepath: str | os.PathLike[str]) -> Checkpoint | None:
+    """What was saved in ``filepath``."""
+    if not _is_ours(filepath):
+        return None
+    from cthulhu_checkpoint.reader import load
+
+    return load(filepath)
+
+
+@hookimpl
+def cthulhu_load_model(
+    filepath: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None
+) -> torch.nn.Module | None:
+    """The model that was saved in ``filepath``; it takes no more memory than the file."""
+    checkpoint = cthulhu_load_checkpoint(filepath)
+    if checkpoint is None:
+        return None
+    with _naming(filepath):
+        return checkpoint.build(custom_objects, max_bytes=Path(filepath).stat().st_size)
+
+
+@hookimpl
+def cthulhu_load_weights(model: torch.nn.Module, filepath: str | os.PathLike[str]) -> bool | None:
+    """Load the weights in ``filepath`` into ``model``."""
+    checkpoint = cthulhu_load_checkpoint(filepath)
+    if checkpoint is None:
+        return None
+    with _naming(filepath):
+        checkpoint.load_into(model)
+    return True
+
+
+def _is_ours(filepath: str | os.PathLike[str]) -> bool:
+    return PurePath(filepath).suffix.lower() in SUFFIXES
+
+
+@contextlib.contextmanager
+def _naming(filepath: str | os.PathLike[str]) -> Iterator[None]:
+    """Name the file in errors that were raised without knowing it."""
+    try:
+        yield
+    except CheckpointError as error:
+        if error.filepath is not None:
+            raise
+        raise CheckpointError(error.reason, filepath) from error

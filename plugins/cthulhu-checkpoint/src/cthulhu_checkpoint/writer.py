@@ -1,0 +1,166 @@
+"""Checkpoints into files, now or in the background. Where in the file something is, layout.py decides."""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from cthulhu_checkpoint import seal
+from cthulhu_checkpoint.layout import Draft, draft
+from cthulhu_core import Checkpoint, atomic_write
+
+_BLOCK = 2 * 2**20
+"""Bytes that are transposed, fetched from a device or written at a time."""
+_FLUSH = 16 * 2**20
+"""Bytes after which the disk is asked to begin."""
+
+
+def save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
+    """Write ``checkpoint`` to ``filepath``, whole or not at all, after all that is being saved in the background.
+
+    Raises:
+        CheckpointError: it holds something that cannot be stored; the message names it.
+        OSError: it cannot be written: no such folder, no permission, no space left, ...
+    """
+    if _Background.last is not None:
+        _Background.last.exception()  # waits, and leaves its error to whoever has that future
+    with _threads() as threads:
+        _save(checkpoint, filepath, threads)
+
+
+def save_later(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> Future[None]:
+    """Write ``checkpoint``, which nobody changes any more, in the background; errors as in :func:`save`.
+
+    Checkpoints are written one after the other, in order; the interpreter does not exit before the last.
+    """
+    with _Background.lock:
+        if _Background.executor is None:
+            _Background.executor = ThreadPoolExecutor(1, "cthulhu-checkpoint")
+        # Without threads of its own: while the interpreter waits for the last one to be written, none can be started.
+        _Background.last = _Background.executor.submit(_save, checkpoint, filepath, _AtOnce())
+        return _Background.last
+
+
+class _Background:
+    """The one thread that writes, and what it was told last."""
+
+    lock = threading.Lock()
+    writing = threading.Lock()
+    executor: ThreadPoolExecutor | None = None
+    last: Future[None] | None = None
+
+    @classmethod
+    def forget(cls) -> None:
+        """In a forked process there is no such thread."""
+        cls.lock, cls.writing, cls.executor, cls.last = threading.Lock(), threading.Lock(), None, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Background.forget)
+
+
+class _AtOnce(Executor):
+    """Does what it is told in the thread that tells it."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(function(*arguments, **named))
+        return done
+
+
+def _threads() -> Executor:
+    """One thread that writes and one that flushes; none while the interpreter exits."""
+    threads = ThreadPoolExecutor(2, "cthulhu-checkpoint-part")
+    try:
+        threads.submit(int)
+    except RuntimeError:
+        return _AtOnce()
+    return threads
+
+
+def _save(checkpoint: Checkpoint, filepath: str | os.PathLike[str], threads: Executor) -> None:
+    drafted = draft(checkpoint)
+    try:
+        with _Background.writing, atomic_write(filepath) as partial:
+            _write(drafted, partial, threads)
+    except OSError as error:
+        # The user knows the file, not the temporary one beside it.
+        raise OSError(error.errno, error.strerror, os.fspath(filepath)) from error
+
+
+def _write(drafted: Draft, path: Path, threads: Executor) -> None:
+    """Write the file. While one part is being written, the next is made ready and added to the checksum."""
+    with path.open("wb", buffering=0) as file:
+        _write_all(file, bytes(seal.SIZE))
+        checksum, behind = 0, 0
+        writing: Future[Any] = threads.submit(int)
+        flushing: Future[Any] = writing
+        try:
+            for part in _parts(drafted):
+                checksum = zlib.crc32(part, checksum)
+                writing.result()
+                if behind >= _FLUSH and flushing.done():
+                    # The disk need not wait for the last part before it begins.
+                    flushing.result()
+                    flushing, behind = threads.submit(os.fsync, file.fileno()), 0
+                writing = threads.submit(_write_all, file, part)
+                behind += len(part)
+        finally:
+            # Whatever happens, nobody writes to a file that is closed.
+            wait((writing, flushing))
+        writing.result()
+        flushing.result()
+        file.seek(0)
+        _write_all(file, seal.seal(drafted.structure.size, checksum))
+
+
+def _write_all(file: BinaryIO, part: memoryview | bytes) -> None:
+    rest = memoryview(part)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _parts(drafted: Draft) -> Iterator[memoryview | bytes]:
+    """All bytes after the seal, in their order."""
+    position = seal.SIZE
+    for offset, tensor in drafted.tensors:
+        yield drafted.structure.between(position, offset)
+        yield from _bytes_of(tensor)
+        position = offset + tensor.numel() * tensor.element_size()
+    yield drafted.structure.between(position, drafted.structure.size)
+
+
+def _bytes_of(tensor: torch.Tensor) -> Iterator[memoryview]:
+    """The bytes of the numbers in order, from the tensor's own memory where that is their order."""
+    for block in _blocks(tensor.detach()):
+        # Not reshape(): a dimension of size 1 may have any stride.
+        flat = block.as_strided((block.numel(),), (1,)).view(torch.uint8).numpy().data
+        for start in range(0, len(flat), _BLOCK):
+            yield flat[start : start + _BLOCK]
+
+
+def _blocks(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """``tensor`` as contiguous ones in host memory, with a copy of no more than a block at a time."""
+    as_it_is = tensor.is_contiguous() and not tensor.is_conj() and not tensor.is_neg()
+    if tensor.device.type == "cpu" and as_it_is:
+        yield tensor
+    elif tensor.numel() * tensor.element_size() <= _BLOCK or tensor.ndim == 0:
+        yield _copied(tensor)
+    else:
+        rows = _BLOCK // (tensor[0].numel() * tensor.element_size())
+        for part in tensor.split(rows) if rows else tensor:
+            yield from _blocks(part)
+
+
+def _copied(block: torch.Tensor) -> torch.Tensor:
+    if block.ndim == 2 and block.stride(0) < block.stride(1):
+        # Gathered along its memory first and transposed then, it takes a fifth of the time of a copy row by row.
+        block = block.t().contiguous().t()
+    return block.contiguous().resolve_conj().resolve_neg().cpu()
