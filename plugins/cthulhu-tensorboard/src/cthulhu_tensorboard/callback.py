@@ -62,6 +62,7 @@ class TensorBoard(Callback):
 
     on_error = "disable"
     ranks = "main"
+    logged = ()
 
     cthulhu_batch_end: Any
     cthulhu_gradients: Any
