@@ -125,3 +125,20 @@ def check_metadata(value: Any) -> None:
         f"TensorBoard(embeddings_metadata={value!r}): expected the path of a file for all embedding layers, or a dict "
         "from names of layers to paths"
     )
+
+
+def check_needs(histogram_freq: int, write_grads: bool, embeddings_freq: int, embeddings_data: Any) -> None:
+    """See that arguments that need others have them.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    if write_grads and not histogram_freq:
+        raise ValueError(
+            "TensorBoard(write_grads=True): expected histogram_freq, too: every how many epochs they are written"
+        )
+    if embeddings_freq and embeddings_data is None:
+        raise ValueError(
+            f"TensorBoard(embeddings_freq={embeddings_freq}): expected embeddings_data: an array, or a list of arrays, "
+            "one for each input of the model"
+        )
