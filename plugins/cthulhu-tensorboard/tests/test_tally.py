@@ -66,10 +66,10 @@ def test_large_tensors_are_counted_in_pieces(monkeypatch):
     assert histogram.sum_squares == pytest.approx((values.astype(float) ** 2).sum())
 
 
-def test_first_bucket_is_empty_and_ends_where_the_values_begin():
-    histogram = counted([1.05])
-    assert histogram.counts == [0, 1]
-    assert histogram.upper[0] <= 1.05 < histogram.upper[1]
+def test_first_and_last_bucket_hold_the_smallest_and_the_largest_value():
+    histogram = counted([1.05, 1.05, 2.0])
+    assert (histogram.counts[0], histogram.counts[-1]) == (2, 1)
+    assert 1.05 < histogram.upper[0] < 1.2 < histogram.upper[-2] <= 2.0 < histogram.upper[-1]
 
 
 def test_values_that_are_not_finite_are_set_apart():

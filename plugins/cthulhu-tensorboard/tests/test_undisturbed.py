@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from cthulhu.models import Lump
 from cthulhu_tensorboard.undisturbed import undisturbed
 
 
@@ -65,3 +66,11 @@ def test_everything_is_put_back_also_after_an_error(error):
     assert torch.equal(state(model)[4], before[4])
     assert state(model)[5:] == before[5:] == (0, False)
     assert all(model.get_buffer(name) is buffer for name, buffer in objects.items())
+
+
+def test_stop_that_is_asked_for_meanwhile_holds():
+    model = Lump(Restless())
+    model.stop_training = False
+    with undisturbed(model):
+        model.stop_training = True
+    assert model.stop_training

@@ -78,9 +78,7 @@ def _folder_of(folder: Path, layer: str) -> Path:
 def _read_config(folder: Path) -> Any:
     """What the projector shows so far, without vectors that are no longer there, over which TensorBoard would fail."""
     from google.protobuf import text_format  # type: ignore[import-untyped]
-    from tensorboard.plugins.projector.projector_config_pb2 import (  # type: ignore[import-untyped]
-        ProjectorConfig,
-    )
+    from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
     path, config = folder / _CONFIG, ProjectorConfig()
     if not path.exists():

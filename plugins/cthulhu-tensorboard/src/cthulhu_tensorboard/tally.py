@@ -142,8 +142,8 @@ def _histogram(counts: Tensor, moments: Tensor) -> Histogram:
     filled = counts.nonzero().flatten().tolist()
     if not filled:
         return Histogram(0.0, 0.0, 0, 0.0, 0.0, [], [], not_finite)
-    # TensorBoard's format has upper limits alone: an empty bucket says where the first one with values begins.
-    first, last = max(filled[0] - 1, 0), filled[-1] + 1
+    # TensorBoard takes the first bucket to begin at the smallest value, so that it must hold it.
+    first, last = filled[0], filled[-1] + 1
     upper = [*limits(), sys.float_info.max][first:last]
     low, high, total, squares = moments.tolist()
     return Histogram(low, high, int(counts.sum()), total, squares, upper, counts[first:last].tolist(), not_finite)

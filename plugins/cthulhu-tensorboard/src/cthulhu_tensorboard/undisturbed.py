@@ -43,8 +43,10 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     finally:
         for module, attribute, buffers in attributes:
             # The dicts of parameters, buffers, modules and hooks are themselves attributes.
+            asked = {name: vars(module)[name] for name in ("stop_training",) if name in vars(module)}
             vars(module).clear()
-            vars(module).update(attribute)
+            # A stop that was asked for meanwhile, by a signal, holds.
+            vars(module).update(attribute | asked)
             module._buffers.clear()
             module._buffers.update(buffers)
         with torch.no_grad():
