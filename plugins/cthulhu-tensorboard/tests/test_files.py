@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -22,16 +24,24 @@ def scalars(folder: Path, tag: str) -> list[int]:
     return [event.step for event in EventAccumulator(str(folder)).Reload().Scalars(tag)]
 
 
-def test_what_is_written_is_there_at_once(train, model, log_dir):
-    seen = []
-    watch = LuKthuCallback(on_batch_end=lambda batch, logs: seen.append(len(scalars(log_dir / "train", "batch_loss"))))
-    train(model, [TensorBoard(log_dir, update_freq="batch"), watch])
-    assert seen == [1, 2, 3, 4, 5, 6, 7, 8]
+def test_slow_batches_are_there_when_they_end_and_fast_ones_when_the_epoch_ends(train, model, data, log_dir):
+    def there():
+        return len(scalars(log_dir / "train", "batch_loss"))
+
+    slow, fast = [], []
+    watch = LuKthuCallback(
+        on_batch_begin=lambda batch, logs: time.sleep(0.11 if model.history.epoch == [] else 0),
+        on_batch_end=lambda batch, logs: slow.append(there()) if model.history.epoch == [] else None,
+        on_test_batch_begin=lambda batch, logs: fast.append(there()),
+    )
+    train(model, [TensorBoard(log_dir, update_freq="batch"), watch], validation_data=data)
+    assert slow == [1, 2, 3, 4]
+    assert fast == [4] * 4 + [8] * 4
 
 
 def test_a_process_that_is_killed_leaves_everything(tmp_path):
     code = f"""
-import os, signal, torch
+import os, signal, time, torch
 from cthulhu.callbacks import TensorBoard
 from cthulhu_core import Run
 
@@ -39,12 +49,14 @@ with Run(torch.nn.Linear(1, 1), epochs=4, callbacks=[TensorBoard({str(tmp_path)!
     for epoch in run.epochs():
         for value in run.batches([torch.zeros(1, 1)] * 3):
             if run.step == 7:
+                time.sleep(0.2)
+            if run.step == 8:
                 os.kill(os.getpid(), signal.SIGKILL)
             run.record(loss=0.5)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert scalars(tmp_path / "train", "epoch_loss") == [0, 1]
-    assert scalars(tmp_path / "train", "batch_loss") == [1, 2, 3, 4, 5, 6, 7]
+    assert scalars(tmp_path / "train", "batch_loss") == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 # --- every way out ------------------------------------------------------------------------------------------------
@@ -123,13 +135,15 @@ print(run.history.history["loss"])
 """
 
 
-def test_a_full_disk_does_not_end_training_and_is_said_three_times(tmp_path):
+def test_a_full_disk_does_not_end_training_and_is_said_as_often_as_by_any_observer(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path), "4000"], capture_output=True, text=True, timeout=60
     )
     assert (run.returncode, run.stdout) == (0, "[0.5, 0.5, 0.5]\n")
-    assert run.stderr.count("training goes on") == 3
-    assert run.stderr.count("File too large") == 3
+    # Once at the end of the first epoch, and in three batches of the second.
+    said = re.findall(r"failed in hook (\w+), .*\(failure (\d) of 3 in a row\)", run.stderr)
+    assert said == [("cthulhu_epoch_end", "1"), *(("cthulhu_batch_end", number) for number in "123")]
+    assert run.stderr.count("OSError: [Errno 27] File too large") == 4
     assert run.stderr.count("was taken out of the run after 3 failures in a row") == 1
     assert "Exception in thread" not in run.stderr
     # What fitted in is whole, to the last record.
@@ -141,11 +155,12 @@ def test_a_full_disk_does_not_end_training_and_is_said_three_times(tmp_path):
 
 
 class Full(Callback):
-    """Lets no file grow in the second batch of the first epoch."""
+    """Lets no file grow in the second batch of the first epoch, which takes its time."""
 
     def on_batch_begin(self, batch, logs):
         import resource
 
+        time.sleep(0.11)
         limit = 1 if (self.run.epoch, batch) == (0, 1) else resource.RLIM_INFINITY
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
@@ -157,7 +172,7 @@ def test_a_disk_that_has_room_again_gets_what_follows(train, model, log_dir, poi
         " training goes on (failure 1 of 3 in a row)"
     ]
     assert len(history["loss"]) == 2
-    assert [step for step, _ in points("train", "batch_loss")] == [1, 3, 4, 5, 6, 7, 8]
+    assert [step for step, _ in points("train", "batch_loss")] == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_a_log_dir_that_is_removed_is_begun_again_and_said_once(train, model, data, log_dir, points):

@@ -1,14 +1,65 @@
-"""The hooks of batches, each an object of its own: a hook costs something even if it does nothing.
+"""Batches: the values that wait to be written, and the hooks.
 
-The callback takes over the hook of those that it needs: ``self.cthulhu_batch_end = EveryBatch(...).cthulhu_batch_end``.
+Each hook is an object of its own, because a hook costs something even if it does nothing. The callback takes over those
+that it needs: ``self.cthulhu_batch_end = EveryBatch(...).cthulhu_batch_end``.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from time import perf_counter, time
+from typing import TYPE_CHECKING
 
 from cthulhu_core import Logs, Run, hookimpl
+from cthulhu_tensorboard.scalars import Scalars
 from cthulhu_tensorboard.steps import Steps
+
+if TYPE_CHECKING:
+    from cthulhu_tensorboard.events import Writer
+
+
+class Pending:
+    """Writes the values of batches, many at once where batches are short: each by itself costs three times as much.
+
+    After a failure everything waits for the next try; of more than ``most`` batches, the oldest are dropped.
+
+    Args:
+        scalars: what writes them.
+        interval: seconds from one writing to the next; batches that take longer are written as soon as they end.
+        most: so many batches wait at most.
+    """
+
+    def __init__(self, scalars: Scalars, interval: float = 0.1, most: int = 1000) -> None:
+        self._scalars = scalars
+        self._interval = interval
+        self._waiting: deque[tuple[Logs, int, float]] = deque(maxlen=most)
+        self._due = 0.0
+
+    def add(self, writer: Writer, logs: Logs, step: int) -> None:
+        """Write the values of a batch, now or soon.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        self._waiting.append((logs.copy(), step, time()))
+        if perf_counter() >= self._due or len(self._waiting) == self._waiting.maxlen:
+            self.write(writer)
+
+    def write(self, writer: Writer) -> None:
+        """Write what waits; errors as in :meth:`add`."""
+        # The next batch tries again if this one fails: failures in a row are then in a row.
+        self._due = 0.0
+        while self._waiting:
+            logs, step, at = self._waiting[0]
+            values = {name: value for name, value in logs.items() if name not in ("batch", "size")}
+            self._scalars.write(writer, values, step, at)
+            self._waiting.popleft()
+        self._due = perf_counter() + self._interval
+
+    def forget(self) -> None:
+        """Nothing waits any longer."""
+        self._waiting.clear()
 
 
 class EveryBatch:

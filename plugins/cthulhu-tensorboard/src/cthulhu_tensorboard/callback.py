@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from cthulhu_core import Callback, Logs, Run, hookimpl, learning_rate
 from cthulhu_tensorboard import arguments, hparams, told
-from cthulhu_tensorboard.batches import EveryBatch, EverySamples
+from cthulhu_tensorboard.batches import EveryBatch, EverySamples, Pending
 from cthulhu_tensorboard.embeddings import Embeddings
 from cthulhu_tensorboard.folders import Folders
 from cthulhu_tensorboard.scalars import Scalars
 from cthulhu_tensorboard.steps import Steps
-from cthulhu_tensorboard.views import HistogramViews
+from cthulhu_tensorboard.views import EmbeddingViews, GraphView, HistogramViews, ImageViews
 
 _VALIDATION = "val_"
 
@@ -37,9 +38,10 @@ class TensorBoard(Callback):
         histogram_freq: every how many epochs histograms are written of the layers' weights, and of their activations
             in the validation; 0 for never.
         batch_size: how many samples of the activations are counted at once; by default, the batches of the validation.
-        write_graph: whether the graph of the model is written.
+        write_graph: whether the graph of the model is written, at the first batch.
         write_grads: whether histograms of the gradients are written, too.
-        write_images: whether the weights are written as images.
+        write_images: whether the weights are written as images, in the epochs of the histograms; in each epoch, if
+            ``histogram_freq`` is 0.
         embeddings_freq: every how many epochs embeddings are written for the projector; 0 for never.
         embeddings_layer_names: the layers whose outputs are written; all embedding layers if None or empty.
         embeddings_metadata: a file that has a line for each row of the data; or a dict from names of layers to files.
@@ -64,6 +66,7 @@ class TensorBoard(Callback):
     ranks = "main"
     logged = ()
 
+    cthulhu_batch_begin: Any
     cthulhu_batch_end: Any
     cthulhu_gradients: Any
 
@@ -99,18 +102,27 @@ class TensorBoard(Callback):
         arguments.check_needs(self.histogram_freq, self.write_grads, self.embeddings_freq, embeddings_data)
         self._folders = Folders(log_dir)
         self._steps = Steps()
-        self._epochs, self._validations, self._batches = Scalars("epoch_"), Scalars("epoch_"), Scalars("batch_")
+        self._epochs, self._validations, self._batches = (
+            Scalars("epoch_"),
+            Scalars("epoch_"),
+            Pending(Scalars("batch_")),
+        )
         self._rate: float | None = None
         self._failed = False
+        self._graph = GraphView(self._folders)
         self._histograms = HistogramViews(self.histogram_freq, self.batch_size, self.write_grads)
-        self._embeddings = Embeddings(
-            self.embeddings_layer_names, embeddings_metadata, embeddings_data, self.batch_size
+        self._embeddings = EmbeddingViews(
+            self.embeddings_freq,
+            Embeddings(self.embeddings_layer_names, embeddings_metadata, embeddings_data, self.batch_size),
         )
+        self._images = ImageViews(self.write_images, self.histogram_freq)
         # A hook of a batch costs something even if it does nothing: it is there only where it is needed.
         if self.update_freq == "batch":
             self.cthulhu_batch_end = EveryBatch(self._write_batch).cthulhu_batch_end
         elif self.update_freq != "epoch":
             self.cthulhu_batch_end = EverySamples(self.update_freq, self._steps, self._write_batch).cthulhu_batch_end
+        if self.write_graph:
+            self.cthulhu_batch_begin = self._graph.hook.cthulhu_batch_begin
         if self._histograms.hook is not None:
             self.cthulhu_gradients = self._histograms.hook.cthulhu_gradients
 
@@ -119,15 +131,14 @@ class TensorBoard(Callback):
     def on_train_begin(self, logs: Logs, /) -> None:
         run = self.run
         self._histograms.check(run)
-        if self.embeddings_freq:
-            self._embeddings.check(run.model)
+        self._embeddings.check(run)
         is_first = self._steps.next_epoch is None
-        self._steps.begin(run)
         self._failed = False
         try:
             self._folders.writer("train")
             if run.params["do_validation"]:
                 self._folders.writer("validation")
+            self._steps.begin(run)
             self._tell(run)
             # Batches have steps of their own, which would be hidden with the epochs.
             if is_first and run.initial_epoch and not run.resumed and self.update_freq == "epoch":
@@ -138,7 +149,6 @@ class TensorBoard(Callback):
                 f"TensorBoard cannot write to its log_dir ({error.strerror}): name a folder that you may write to",
                 os.fspath(self.log_dir),
             ) from error
-        self._histograms.begin()
 
     def _tell(self, run: Run) -> None:
         """Write what ``conjure`` and ``summon`` were told."""
@@ -157,6 +167,7 @@ class TensorBoard(Callback):
         self._histograms.begin_epoch(epoch)
 
     def on_test_begin(self, logs: Logs, /) -> None:
+        self._write_waiting()
         self._histograms.begin_test(self.run)
 
     def on_test_end(self, logs: Logs, /) -> None:
@@ -165,43 +176,56 @@ class TensorBoard(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
         step = self._steps.epoch(epoch)
         self._steps.end_epoch(epoch)
+        self._write_waiting()
         training = {name: value for name, value in logs.items() if not name.startswith(_VALIDATION)}
         if self._rate is not None:
             training.setdefault("lr", self._rate)
         validation = {
             name.removeprefix(_VALIDATION): value for name, value in logs.items() if name.startswith(_VALIDATION)
         }
-        train = self._folders.writer("train")
-        self._epochs.write(train, training, step)
+        self._epochs.write(self._folders.writer("train"), training, step)
         if validation:
             self._validations.write(self._folders.writer("validation"), validation, step)
-        if self._histograms.is_due(epoch):
-            self._histograms.write(self.run, self._folders, step)
-        if self.embeddings_freq and epoch % self.embeddings_freq == 0:
-            self._embeddings.write(self.run.model, train.log_dir, step)
+        for views in (self._histograms, self._images, self._embeddings):
+            views.write(self.run, self._folders, epoch, step)
         self._folders.flush()
 
     def _write_batch(self, run: Run, logs: Logs) -> None:
-        values = {name: value for name, value in logs.items() if name not in ("batch", "size")}
-        self._batches.write(self._folders.writer("train"), values, self._steps.batch(run))
+        self._batches.add(self._folders.writer("train"), logs, self._steps.batch(run))
+
+    def _write_waiting(self) -> None:
+        """Write the values of batches that wait for the next ones."""
+        if self._folders.opened:
+            self._batches.write(self._folders.writer("train"))
 
     def on_exception(self, error: BaseException, /) -> None:
         self._failed = True
 
     def on_train_end(self, logs: Logs, /) -> None:
+        self._write_waiting()
         for writer in self._folders.opened:
             hparams.end(writer, succeeded=not self._failed)
 
     def on_teardown(self) -> None:
         self._histograms.end()
-        self._steps.end(self.run)
+        self._batches.forget()
+        if self._folders.opened:  # else training has not begun
+            self._steps.end(self.run)
         self._folders.close()
 
     # --- state ----------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """The steps, the rate of the epoch, and what has been written."""
-        return {"steps": self._steps.state_dict(), "rate": self._rate, "files": self._folders.state_dict()}
+        # Whoever saves is not to fail of it: what cannot be written waits, and is tried again.
+        with contextlib.suppress(OSError):
+            self._write_waiting()
+        return {
+            "steps": self._steps.state_dict(),
+            "rate": self._rate,
+            "graph_due": self._graph.hook.due,
+            "files": self._folders.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
         """Go on at these steps; what was written after the state was taken is removed.
@@ -213,4 +237,5 @@ class TensorBoard(Callback):
             return
         self._steps.load_state_dict(state["steps"])
         self._rate = state["rate"]
+        self._graph.hook.due = state["graph_due"]
         self._folders.load_state_dict(state["files"])

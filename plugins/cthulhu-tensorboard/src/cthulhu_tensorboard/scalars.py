@@ -43,8 +43,8 @@ class Scalars:
         self._event: Any = None
         self._said: set[str] = set()
 
-    def write(self, writer: Writer, values: Mapping[str, Any], step: int) -> None:
-        """Write ``values`` at ``step``.
+    def write(self, writer: Writer, values: Mapping[str, Any], step: int, at: float | None = None) -> None:
+        """Write ``values`` at ``step``; ``at``: when they were there, in seconds since 1970, by default now.
 
         Warns:
             UserWarning: a value is not one number: it is left out. Once for each name.
@@ -62,7 +62,7 @@ class Scalars:
             self._event, self._names = _event([self._prefix + name for name in names]), names
         for shown, value in zip(self._event.summary.value, numbers.values(), strict=True):
             shown.simple_value = value
-        writer.file_writer.add_event(self._event, step)
+        writer.file_writer.add_event(self._event, step, at)
 
     def _say_what_is_left_out(self, values: Mapping[str, Any]) -> None:
         new = {name: value for name, value in values.items() if name not in self._said}
