@@ -11,6 +11,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import DEFAULT_SIZE_GUIDANCE, EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
+from cthulhu.callbacks import Callback
 from cthulhu.layers import Daoloth
 from cthulhu.models import Pile
 
@@ -36,6 +37,19 @@ def written(writer: SummaryWriter) -> Callable[[], EventAccumulator]:
 
 
 # --- trainings ----------------------------------------------------------------------------------------------------
+
+
+class Calls(Callback):
+    """Calls a function at each hook that is named."""
+
+    def __init__(self, **functions: Callable[..., object]) -> None:
+        vars(self).update(functions)
+
+
+@pytest.fixture
+def calls() -> type[Callback]:
+    """``calls(on_epoch_end=lambda epoch, logs: ...)``: a callback."""
+    return Calls
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cthulhu.callbacks import LuKthuCallback, TensorBoard
+from cthulhu.callbacks import TensorBoard
 
 DATA = np.zeros((4, 3), dtype="float32")
 
@@ -92,9 +92,9 @@ def test_nothing_is_written_by_making_one(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_what_the_training_cannot_give_is_refused_before_it_begins(train, model, log_dir, arguments, message):
+def test_what_the_training_cannot_give_is_refused_before_it_begins(train, model, log_dir, arguments, message, calls):
     batches = []
-    watch = LuKthuCallback(on_batch_begin=lambda batch, logs: batches.append(batch))
+    watch = calls(on_batch_begin=lambda batch, logs: batches.append(batch))
     with pytest.raises(ValueError, match=re.escape(message)):
         train(model, [watch, TensorBoard(log_dir, **arguments)])
     assert batches == []

@@ -16,7 +16,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cthulhu.callbacks import Callback, LuKthuCallback, TensorBoard
+from cthulhu.callbacks import Callback, TensorBoard
 from cthulhu_core import Run
 
 
@@ -24,12 +24,12 @@ def scalars(folder: Path, tag: str) -> list[int]:
     return [event.step for event in EventAccumulator(str(folder)).Reload().Scalars(tag)]
 
 
-def test_slow_batches_are_there_when_they_end_and_fast_ones_when_the_epoch_ends(train, model, data, log_dir):
+def test_slow_batches_are_there_when_they_end_and_fast_ones_when_the_epoch_ends(train, model, data, log_dir, calls):
     def there():
         return len(scalars(log_dir / "train", "batch_loss"))
 
     slow, fast = [], []
-    watch = LuKthuCallback(
+    watch = calls(
         on_batch_begin=lambda batch, logs: time.sleep(0.11 if model.history.epoch == [] else 0),
         on_batch_end=lambda batch, logs: slow.append(there()) if model.history.epoch == [] else None,
         on_test_batch_begin=lambda batch, logs: fast.append(there()),
@@ -96,22 +96,22 @@ def test_files_are_closed_on_every_way_out(train, model, data, log_dir, how):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
-def test_files_are_closed_where_training_does_not_begin(train, model, log_dir):
+def test_files_are_closed_where_training_does_not_begin(train, model, log_dir, calls):
     def fail(logs):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        train(model, [TensorBoard(log_dir), LuKthuCallback(on_train_begin=fail)])
+        train(model, [TensorBoard(log_dir), calls(on_train_begin=fail)])
     assert open_files(log_dir) == []
 
 
 # --- failures -----------------------------------------------------------------------------------------------------
 
 
-def test_a_log_dir_that_cannot_be_written_is_an_error_before_training(train, model, tmp_path):
+def test_a_log_dir_that_cannot_be_written_is_an_error_before_training(train, model, tmp_path, calls):
     (tmp_path / "file").write_text("")
     batches = []
-    watch = LuKthuCallback(on_batch_begin=lambda batch, logs: batches.append(batch))
+    watch = calls(on_batch_begin=lambda batch, logs: batches.append(batch))
     with pytest.raises(OSError, match=r"TensorBoard cannot write to its log_dir \(.+\): name a folder that") as caught:
         train(model, [watch, TensorBoard(tmp_path / "file" / "logs")])
     assert caught.value.filename == str(tmp_path / "file" / "logs")
@@ -175,12 +175,12 @@ def test_a_disk_that_has_room_again_gets_what_follows(train, model, log_dir, poi
     assert [step for step, _ in points("train", "batch_loss")] == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_a_log_dir_that_is_removed_is_begun_again_and_said_once(train, model, data, log_dir, points):
+def test_a_log_dir_that_is_removed_is_begun_again_and_said_once(train, model, data, log_dir, points, calls):
     def remove(epoch, logs):
         if epoch == 1:
             shutil.rmtree(log_dir)
 
-    callbacks = [TensorBoard(log_dir), LuKthuCallback(on_epoch_begin=remove)]
+    callbacks = [TensorBoard(log_dir), calls(on_epoch_begin=remove)]
     with pytest.warns(UserWarning, match="was removed while it was written: what it held is lost") as said:
         train(model, callbacks, epochs=4, validation_data=data)
     assert len(said) == 2  # train and validation
@@ -188,14 +188,14 @@ def test_a_log_dir_that_is_removed_is_begun_again_and_said_once(train, model, da
         assert [step for step, _ in points(folder, "epoch_loss")] == [2, 3]
 
 
-def test_a_log_dir_that_cannot_be_begun_again_is_a_failure(train, model, log_dir, caplog):
+def test_a_log_dir_that_cannot_be_begun_again_is_a_failure(train, model, log_dir, caplog, calls):
     def remove(epoch, logs):
         if epoch == 1:
             shutil.rmtree(log_dir)
             log_dir.write_text("")
 
     with caplog.at_level(logging.ERROR, logger="cthulhu"):
-        history = train(model, [TensorBoard(log_dir), LuKthuCallback(on_epoch_begin=remove)], epochs=8)
+        history = train(model, [TensorBoard(log_dir), calls(on_epoch_begin=remove)], epochs=8)
     assert len(history["loss"]) == 8
     said = [record.getMessage() for record in caplog.records]
     assert [message.split("(failure")[1] for message in said if "goes on" in message] == [

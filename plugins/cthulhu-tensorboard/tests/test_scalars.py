@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cthulhu.callbacks import Callback, LuKthuCallback, TensorBoard
+from cthulhu.callbacks import Callback, TensorBoard
 from cthulhu_core import Run, set_learning_rate
 
 BATCHES = 4
@@ -66,8 +66,8 @@ def test_rate_is_that_which_the_epoch_used(train, model, log_dir, points, first)
     assert points("train", "epoch_lr") == [(0, 0.5), (1, 0.125), (2, 0.03125)]
 
 
-def test_rate_that_a_callback_logs_is_taken(train, model, log_dir, points):
-    log = LuKthuCallback(on_epoch_end=lambda epoch, logs: logs.update(lr=epoch + 0.5))
+def test_rate_that_a_callback_logs_is_taken(train, model, log_dir, points, calls):
+    log = calls(on_epoch_end=lambda epoch, logs: logs.update(lr=epoch + 0.5))
     train(model, [log, TensorBoard(log_dir)])
     assert points("train", "epoch_lr") == [(0, 0.5), (1, 1.5)]
 
@@ -170,14 +170,14 @@ def test_steps_go_on_over_several_runs_with_one_object(train, model, log_dir, po
     assert points("train", "batch_loss") == list(enumerate(float32(batches.losses), 1))
 
 
-def test_steps_go_on_after_an_interrupted_run(train, model, log_dir, points):
+def test_steps_go_on_after_an_interrupted_run(train, model, log_dir, points, calls):
     def interrupt(batch, logs):
         if model.history.epoch == [0] and batch == 2:
             raise KeyboardInterrupt
 
     tensorboard = TensorBoard(log_dir, update_freq="batch")
     with pytest.raises(KeyboardInterrupt):
-        train(model, [tensorboard, LuKthuCallback(on_batch_end=interrupt)])
+        train(model, [tensorboard, calls(on_batch_end=interrupt)])
     train(model, tensorboard, epochs=1)
     assert [step for step, _ in points("train", "epoch_loss")] == [0, 1]
     assert [step for step, _ in points("train", "batch_loss")] == list(range(1, 4 + 3 + 4 + 1))
@@ -209,15 +209,20 @@ def test_training_begun_anew_is_shown_alone(train, model, data, log_dir, points,
 # --- values -------------------------------------------------------------------------------------------------------
 
 
+class Logged(Callback):
+    """Adds to the logs of each epoch."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch, logs):
+        logs.update(self.epochs[epoch])
+
+
 def logged(log_dir, *epochs):
     """A training whose epochs log this."""
-
-    def add(epoch, logs):
-        logs.update(epochs[epoch])
-
-    log = LuKthuCallback(on_epoch_end=add)
-    tensorboard = TensorBoard(log_dir, write_graph=False)
-    with Run(torch.nn.Linear(1, 1), epochs=len(epochs), callbacks=[log, tensorboard]) as run:
+    callbacks = [Logged(epochs), TensorBoard(log_dir, write_graph=False)]
+    with Run(torch.nn.Linear(1, 1), epochs=len(epochs), callbacks=callbacks) as run:
         for _ in run.epochs():
             pass
 

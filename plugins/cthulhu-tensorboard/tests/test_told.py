@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 from tensorboard.plugins.base_plugin import TBContext
 from werkzeug.test import Client
 
-from cthulhu.callbacks import LuKthuCallback, TensorBoard
+from cthulhu.callbacks import TensorBoard
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile
 from cthulhu_core import Run
@@ -62,18 +62,18 @@ def test_hparams_tab_shows_what_was_told_and_the_values_of_the_curves(train, mod
 
 
 @pytest.mark.parametrize("error", [RuntimeError("disk on fire"), KeyboardInterrupt()], ids=str)
-def test_session_that_fails_says_so(train, model, log_dir, sessions, error):
+def test_session_that_fails_says_so(train, model, log_dir, sessions, error, calls):
     def fail(batch, logs):
         raise error
 
     with pytest.raises(type(error)):
-        train(model, [TensorBoard(log_dir), LuKthuCallback(on_batch_end=fail)])
+        train(model, [TensorBoard(log_dir), calls(on_batch_end=fail)])
     assert sessions()["train"]["sessions"][0]["status"] == "STATUS_FAILURE"
 
 
-def test_session_that_is_under_way_has_no_end(train, model, log_dir, sessions):
+def test_session_that_is_under_way_has_no_end(train, model, log_dir, sessions, calls):
     seen = []
-    watch = LuKthuCallback(on_epoch_end=lambda epoch, logs: seen.append(sessions()["train"]["sessions"][0]["status"]))
+    watch = calls(on_epoch_end=lambda epoch, logs: seen.append(sessions()["train"]["sessions"][0]["status"]))
     train(model, [TensorBoard(log_dir), watch])
     assert seen == ["STATUS_UNKNOWN"] * 2
 
