@@ -122,11 +122,12 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(requires=["build"], default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the overhead of the loop and of a hook, and the saving of a model."""
-    install(session, wheel(CORE), wheel("cthulhu-progbar"), wheel("cthulhu-checkpoint"))
+    """Measure the overhead of the loop, of a hook, of saving a model, and of writing for TensorBoard."""
+    install(session, wheel(CORE), wheel("cthulhu-progbar"), wheel("cthulhu-checkpoint"), wheel("cthulhu-tensorboard"))
     session.run("python", "benchmarks/overhead.py", *session.posargs)
     session.run("python", "benchmarks/progbar.py", *session.posargs)
     session.run("python", "benchmarks/checkpoint.py", *session.posargs)
+    session.run("python", "benchmarks/tensorboard.py", *session.posargs)
 
 
 @nox.session(requires=["build"])

@@ -213,6 +213,18 @@ class Run:
         """The metrics that keep their own state, by name, where the loop has told them."""
         return dict(self.stateful_metrics) if isinstance(self.stateful_metrics, Mapping) else {}
 
+    @property
+    def conjured(self) -> dict[str, Any] | None:
+        """What ``model.conjure(...)`` was told, as plain data; None for a model that has no ``conjure``.
+
+        ``optimizer``, ``loss``, ``metrics`` and ``loss_weights``: ``{"name": "mse"}``, ``{"function": "torch.relu"}``,
+        ``{"object": {"class": ..., "arguments": ...}}``, ``{"list": [...]}``, ``{"unknown": "why"}``.
+        """
+        from cthulhu_core.models.conjured import describe
+        from cthulhu_core.models.lump import Lump
+
+        return describe(self.model) if isinstance(self.model, Lump) else None
+
     def averages(self) -> Logs:
         """The averages so far, as Python numbers: of the epoch, or of the validation while there is one.
 

@@ -44,6 +44,7 @@ def settings(folder: Path) -> dict[str, Callable[[Any], Callback]]:
         "LumpCheckpoint": lambda LumpCheckpoint: LumpCheckpoint(folder / "best.hdf5", save_best_only=True),
         "ProgbarLogger": lambda ProgbarLogger: ProgbarLogger(count_mode="samples"),
         "ReduceLROnPlateau": lambda ReduceLROnPlateau: ReduceLROnPlateau(factor=0.5, patience=4, verbose=1),
+        "TensorBoard": lambda TensorBoard: TensorBoard(folder / "tensorboard"),
         "TerminateOnNaN": lambda TerminateOnNaN: TerminateOnNaN(),
         "CSVLogger": lambda CSVLogger: CSVLogger(folder / "log.csv"),
     }
@@ -99,7 +100,7 @@ def main() -> int:
 
     draw(folder / "log.csv", folder / "curves.png")
     print("\nWritten:")
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         print(f"  {path} ({path.stat().st_size:,} bytes)")
     if accuracy < ENOUGH:
         print(f"The accuracy should be at least {ENOUGH}")

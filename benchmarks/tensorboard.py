@@ -1,0 +1,167 @@
+"""What TensorBoard costs: training with it beside the same training without it.
+
+Two variants run in one process and alternate, so that a change in the machine's speed meets both. Printed are medians
+over neighbouring runs: of their ratio, and for ``update_freq="batch"`` of their difference, beside a run in which
+the values of each batch are read and not written.
+
+    python benchmarks/tensorboard.py [--pairs 20] [--batches 5000] [--memory 100000] [--check]
+
+``--check`` exits with an error when a budget is exceeded. Needs cthulhu-tensorboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from time import perf_counter, thread_time
+from typing import Any, NamedTuple
+
+import torch
+
+from cthulhu.callbacks import Callback, TensorBoard
+from cthulhu.models import Lump
+
+BATCH = 64
+EPOCH_BUDGET = 1.01
+BATCH_BUDGET = 25.0
+MEMORY_BUDGET = 1.0
+
+
+class Cost(NamedTuple):
+    """Seconds of a training, by the clock and of the processor."""
+
+    clock: float
+    processor: float
+
+
+class Read(Callback):
+    """Has the values of each batch read from the device."""
+
+    def on_batch_end(self, batch: int, logs: Any) -> None:
+        """Nothing: to be given them is what is measured."""
+
+
+class Stopwatch(Callback):
+    """Takes the time of the last epoch, its end included: what training begins with, the graph for one, is over."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any) -> None:
+        """Begin, or begin again."""
+        self._begun = Cost(perf_counter(), thread_time())
+
+    def on_epoch_end(self, epoch: int, logs: Any) -> None:
+        """It has ended, for those before this one in the list too."""
+        self.cost = Cost(perf_counter() - self._begun.clock, thread_time() - self._begun.processor)
+
+
+class Memory(Callback):
+    """Notes the memory of the process, in MiB, ten times in a run of ``batches``."""
+
+    def __init__(self, batches: int) -> None:
+        self._every = batches // 10
+        self.noted: list[float] = []
+
+    def on_batch_begin(self, batch: int, logs: Any) -> None:
+        if batch % self._every == 0:
+            gc.collect()
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.noted.append(pages * 4096 / 2**20)
+
+
+class Pairs(NamedTuple):
+    """What two variants cost in neighbouring runs."""
+
+    first: list[Cost]
+    second: list[Cost]
+
+    def ratio(self, of: Callable[[Cost], float]) -> float:
+        """The median of second / first."""
+        return statistics.median(of(b) / of(a) for a, b in zip(self.first, self.second, strict=True))
+
+    def difference(self, of: Callable[[Cost], float]) -> float:
+        """The median of second - first."""
+        return statistics.median(of(b) - of(a) for a, b in zip(self.first, self.second, strict=True))
+
+
+CLOCK, PROCESSOR = attrgetter("clock"), attrgetter("processor")
+
+
+def train(x: torch.Tensor, y: torch.Tensor, callbacks: list[Callback]) -> Cost:
+    """What the second epoch of a small model takes: the smaller it is, the more a callback weighs."""
+    torch.manual_seed(0)
+    model = Lump(torch.nn.Linear(16, 4))
+    model.conjure(torch.optim.SGD(model.parameters(), lr=0.01), torch.nn.CrossEntropyLoss(), ["acc"])
+    stopwatch = Stopwatch()
+    model.summon(x, y, batch_size=BATCH, epochs=2, verbose=0, callbacks=[*callbacks, stopwatch])
+    return stopwatch.cost
+
+
+def alternate(run: Callable[[list[Callback]], Cost], pairs: int, *variants: Callable[[], list[Callback]]) -> Pairs:
+    """Pairs of runs of two variants, each of which is first in every other one."""
+    costs: tuple[list[Cost], list[Cost]] = ([], [])
+    for pair in range(pairs + 1):
+        for variant in (pair % 2, 1 - pair % 2):
+            costs[variant].append(run(variants[variant]()))
+    return Pairs(costs[0][1:], costs[1][1:])  # the first pair also imports
+
+
+def memory(batches: int, folder: Path) -> float:
+    """How many MiB the process grows while the values of ``batches`` batches are written, after the first tenth."""
+    data, noted = torch.zeros(batches, 1), Memory(batches)
+    model = Lump(torch.nn.Linear(1, 1))
+    model.conjure("sgd", "mse")
+    callbacks = [TensorBoard(folder, update_freq="batch"), noted]
+    model.summon(data, data, batch_size=1, verbose=0, callbacks=callbacks)
+    return noted.noted[-1] - noted.noted[1]
+
+
+def main() -> int:
+    """Measure, print, and compare with the budgets if asked to."""
+    parser = argparse.ArgumentParser(description="the cost of TensorBoard")
+    parser.add_argument("--pairs", type=int, default=20, help="alternating pairs of runs (default 20)")
+    parser.add_argument("--batches", type=int, default=5000, help="batches in an epoch (default 5000)")
+    parser.add_argument("--memory", type=int, default=100_000, help="batches of the run whose memory is measured")
+    parser.add_argument("--check", action="store_true", help="fail when a budget is exceeded")
+    options = parser.parse_args()
+    # Python looks for modules beside a script first: for tensorboard, it would find this one.
+    sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    x, y = torch.randn(BATCH * options.batches, 16), torch.randint(0, 4, (BATCH * options.batches,))
+
+    with tempfile.TemporaryDirectory() as folder:
+        run, logs = partial(train, x, y), Path(folder)
+
+        def writing(update_freq: Any) -> list[Callback]:
+            return [TensorBoard(logs / str(update_freq), update_freq=update_freq)]
+
+        epoch = alternate(run, options.pairs, list, lambda: writing("epoch"))
+        samples = alternate(run, options.pairs, list, lambda: writing(100 * BATCH))
+        batch = alternate(run, options.pairs, lambda: [*writing("epoch"), Read()], lambda: writing("batch"))
+        grown = memory(options.memory, logs / "memory")
+
+    each = statistics.median(cost.clock for cost in epoch.first) / options.batches * 1e6
+    beyond = batch.difference(CLOCK) / options.batches * 1e6
+    print(f"torch {torch.__version__}, one thread, Linear(16, 4), batch {BATCH}, {options.batches} batches in an epoch")
+    print(f"without TensorBoard         {each:.1f} us a batch, {options.pairs} pairs")
+    print(f"update_freq='epoch'         {epoch.ratio(CLOCK):.4f} of that   budget {EPOCH_BUDGET:.2f}")
+    print(f"  of processor time         {epoch.ratio(PROCESSOR):.4f}")
+    print(f"update_freq={100 * BATCH:<15} {samples.ratio(CLOCK):.4f} of that")
+    print(f"  of processor time         {samples.ratio(PROCESSOR):.4f}")
+    print(f"update_freq='batch'         {beyond:.1f} us a batch beyond reading the values   budget {BATCH_BUDGET:.0f}")
+    print(f"  of processor time         {batch.difference(PROCESSOR) / options.batches * 1e6:.1f} us")
+    print(f"memory                      {grown:+.2f} MiB in {options.memory} batches   budget {MEMORY_BUDGET:.0f}")
+    if options.check and (epoch.ratio(CLOCK) > EPOCH_BUDGET or beyond > BATCH_BUDGET or grown > MEMORY_BUDGET):
+        print("over budget")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

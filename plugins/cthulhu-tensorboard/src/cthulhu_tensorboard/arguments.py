@@ -1,0 +1,144 @@
+"""What TensorBoard's arguments may be. What needs a run to be checked is checked where training begins."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+
+def check_folder(log_dir: Any) -> None:
+    """See that ``log_dir`` is a folder of this machine.
+
+    Raises:
+        TypeError: it is not a path.
+        ValueError: it is empty, or an address.
+    """
+    given = f"TensorBoard(log_dir={log_dir!r})"
+    if not isinstance(log_dir, (str, os.PathLike)) or isinstance(os.fspath(log_dir), bytes):
+        raise TypeError(f"{given}: expected the path of a folder, e.g. './logs'")
+    if not os.fspath(log_dir):
+        raise ValueError(f"{given}: expected the path of a folder, e.g. './logs'")
+    if "://" in os.fspath(log_dir):
+        raise ValueError(f"{given}: expected a folder of this machine: write to one, and copy it there")
+
+
+def frequency(name: str, value: Any) -> int:
+    """``value`` as a number of epochs, 0 for never.
+
+    Raises:
+        TypeError: it is no whole number.
+        ValueError: it is negative.
+    """
+    given = f"TensorBoard({name}={value!r})"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{given}: expected a whole number of epochs, 0 for never")
+    if number < 0:
+        raise ValueError(f"{given}: expected 0 for never, or every how many epochs")
+    return number
+
+
+def update_frequency(value: Any) -> int | Literal["batch", "epoch"]:
+    """``value`` as ``"batch"``, ``"epoch"`` or a number of samples.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if value == "batch":
+        return "batch"
+    if value == "epoch":
+        return "epoch"
+    try:
+        samples = operator.index(value)
+    except TypeError:
+        samples = 0
+    if samples < 1 or isinstance(value, bool):
+        raise ValueError(
+            f"TensorBoard(update_freq={value!r}): expected 'batch', 'epoch', or after how many samples values are "
+            "written, e.g. 10000"
+        )
+    return samples
+
+
+def batch_size(value: Any) -> int | None:
+    """``value`` as a number of samples, None for the run's own.
+
+    Raises:
+        ValueError: it is not a positive whole number.
+    """
+    if value is None:
+        return None
+    try:
+        size = operator.index(value)
+    except TypeError:
+        size = 0
+    if size < 1 or isinstance(value, bool):
+        raise ValueError(
+            f"TensorBoard(batch_size={value!r}): expected a number of samples, 1 or more, or None for the batches of "
+            "the validation"
+        )
+    return size
+
+
+def check_flag(name: str, value: Any) -> None:
+    """See that ``value`` is True or False.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if value not in (True, False):
+        raise ValueError(f"TensorBoard({name}={value!r}): expected True or False")
+
+
+def layer_names(value: Any) -> list[str]:
+    """``value`` as a list of names, empty for all embedding layers.
+
+    Raises:
+        TypeError: it is no list of names.
+    """
+    if value is None:
+        return []
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
+        cure = f"write [{value!r}]" if isinstance(value, str) else "e.g. ['embedding']"
+        raise TypeError(f"TensorBoard(embeddings_layer_names={value!r}): expected a list of names of layers: {cure}")
+    return list(value)
+
+
+def check_metadata(value: Any) -> None:
+    """See that ``value`` is a path, a dict from names of layers to paths, or None.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if value is None or isinstance(value, (str, os.PathLike)):
+        return
+    if isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(path, (str, os.PathLike)) for name, path in value.items()
+    ):
+        return
+    raise TypeError(
+        f"TensorBoard(embeddings_metadata={value!r}): expected the path of a file for all embedding layers, or a dict "
+        "from names of layers to paths"
+    )
+
+
+def check_needs(histogram_freq: int, write_grads: bool, embeddings_freq: int, embeddings_data: Any) -> None:
+    """See that arguments that need others have them.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    if write_grads and not histogram_freq:
+        raise ValueError(
+            "TensorBoard(write_grads=True): expected histogram_freq, too: every how many epochs they are written"
+        )
+    if embeddings_freq and embeddings_data is None:
+        raise ValueError(
+            f"TensorBoard(embeddings_freq={embeddings_freq}): expected embeddings_data: an array, or a list of arrays, "
+            "one for each input of the model"
+        )

@@ -1,0 +1,149 @@
+"""Tally: how often which values occur, counted piece by piece on the device where they are."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+# So many values are looked at in one go: what that takes in memory does not grow with the layer.
+_PIECE = 2**22
+
+
+@functools.cache
+def limits() -> tuple[float, ...]:
+    """The limits between buckets, from -1e20 over 0 to 1e20: each is a tenth further from 0 than the one before.
+
+    They are those of TensorFlow's histograms, rounded to numbers that float32 has, so that values are compared with
+    them exactly, whatever their dtype.
+    """
+    import numpy as np
+
+    steps = [1e-12]
+    while steps[-1] * 1.1 < 1e20:
+        steps.append(steps[-1] * 1.1)
+    positive = np.asarray(steps, dtype=np.float32).astype(float).tolist()
+    return (*(-step for step in reversed(positive)), 0.0, *positive)
+
+
+class Histogram(NamedTuple):
+    """What TensorBoard stores of a set of values. Those that are not finite are in ``not_finite`` alone.
+
+    A value v is in bucket ``i`` if ``upper[i - 1] <= v < upper[i]``; there is no bucket where there are no values.
+    """
+
+    min: float
+    max: float
+    num: int
+    sum: float
+    sum_squares: float
+    upper: list[float]
+    counts: list[int]
+    not_finite: int
+
+
+class Tally:
+    """Counts the values of tensors without keeping them; what it holds is of one size, whatever it has counted.
+
+    It waits for no device other than by what PyTorch does for ``bincount``; :func:`histograms` reads it.
+
+    Example:
+        >>> tally = Tally()
+        >>> tally.add(torch.tensor([1.0, 2.0]))
+        >>> tally.add(torch.tensor([4.0]))
+        >>> (histogram,) = histograms([tally])
+        >>> histogram.num, histogram.sum, histogram.max
+        (3, 7.0, 4.0)
+    """
+
+    def __init__(self) -> None:
+        self.counts: Tensor | None = None
+        self.moments: Tensor | None = None
+        """min, max, sum, sum of squares, of the finite values."""
+
+    def add(self, values: Tensor) -> None:
+        """Count the values of a real tensor of any shape and dtype; complex numbers are left out."""
+        import torch
+
+        values = values.detach()
+        if values.is_complex():
+            return
+        if values.layout is not torch.strided:
+            values = values.to_dense()
+        for piece in values.reshape(-1).split(_PIECE):
+            self._add(piece)
+
+    def _add(self, piece: Tensor) -> None:
+        import torch
+
+        if not piece.numel():
+            return
+        wide = torch.float32 if piece.device.type == "mps" else torch.float64  # which MPS does not have
+        piece = piece.to(wide if not piece.is_floating_point() or piece.dtype is torch.float64 else torch.float32)
+        limit = _limits_on(piece.device, piece.dtype)
+        odd = ~piece.isfinite()
+        # One bucket more than there are limits, and one for what is not finite.
+        bucket = torch.bucketize(piece, limit, out_int32=True, right=True).masked_fill_(odd, len(limit) + 1)
+        counts = torch.bincount(bucket, minlength=len(limit) + 2)
+        piece = piece.to(wide)
+        finite, infinity = piece.masked_fill(odd, 0), float("inf")
+        low, high = piece.masked_fill(odd, infinity).amin(), piece.masked_fill(odd, -infinity).amax()
+        moments = torch.stack([low, high, finite.sum(), finite.square().sum()])
+        if self.counts is None or self.moments is None:
+            self.counts, self.moments = counts, moments
+            return
+        self.counts += counts.to(self.counts.device)
+        old, new = self.moments, moments.to(self.moments.device)
+        self.moments = torch.stack([old[0].minimum(new[0]), old[1].maximum(new[1]), old[2] + new[2], old[3] + new[3]])
+
+
+@functools.cache
+def _limits_on(device: torch.device, dtype: torch.dtype) -> Tensor:
+    import torch
+
+    return torch.tensor(limits(), dtype=dtype, device=device)
+
+
+def histograms(tallies: Sequence[Tally]) -> list[Histogram]:
+    """What was counted, read from the device once for all of them."""
+    import torch
+
+    found = [Histogram(0.0, 0.0, 0, 0.0, 0.0, [], [], 0)] * len(tallies)
+    devices: dict[torch.device, list[int]] = {}
+    for index, tally in enumerate(tallies):
+        if tally.counts is not None:
+            devices.setdefault(tally.counts.device, []).append(index)
+    for indices in devices.values():
+        counts = torch.stack([_counts(tallies[index]) for index in indices]).cpu()
+        moments = torch.stack([_moments(tallies[index]) for index in indices]).cpu()
+        for index, own_counts, own_moments in zip(indices, counts, moments, strict=True):
+            found[index] = _histogram(own_counts, own_moments)
+    return found
+
+
+def _counts(tally: Tally) -> Tensor:
+    assert tally.counts is not None
+    return tally.counts
+
+
+def _moments(tally: Tally) -> Tensor:
+    assert tally.moments is not None
+    return tally.moments
+
+
+def _histogram(counts: Tensor, moments: Tensor) -> Histogram:
+    not_finite = int(counts[-1])
+    counts = counts[:-1]
+    filled = counts.nonzero().flatten().tolist()
+    if not filled:
+        return Histogram(0.0, 0.0, 0, 0.0, 0.0, [], [], not_finite)
+    # TensorBoard takes the first bucket to begin at the smallest value, so that it must hold it.
+    first, last = filled[0], filled[-1] + 1
+    upper = [*limits(), sys.float_info.max][first:last]
+    low, high, total, squares = moments.tolist()
+    return Histogram(low, high, int(counts.sum()), total, squares, upper, counts[first:last].tolist(), not_finite)

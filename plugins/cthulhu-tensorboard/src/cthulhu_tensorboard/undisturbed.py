@@ -1,0 +1,61 @@
+"""Calling a model beside its training without a trace of it in the training."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@contextlib.contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """Put ``model`` into evaluation mode, without gradients; afterwards it is as it was, to the bit.
+
+    Put back are the mode of each module, the contents of its buffers, its attributes (a counter, or a tensor that
+    ``forward`` keeps, though not what is in a list that it appends to), and the random generators of Python, NumPy
+    and PyTorch. Hooks that others have put on modules are called, as in each call of the model.
+
+    Example:
+        >>> model = nn.BatchNorm1d(2)
+        >>> with undisturbed(model):
+        ...     model.training, torch.rand(1).shape
+        (False, torch.Size([1]))
+        >>> model.training
+        True
+    """
+    import numpy as np
+    import torch
+
+    python, numpy, cpu = random.getstate(), np.random.get_state(legacy=False), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    attributes = [(module, dict(vars(module)), dict(module._buffers)) for module in model.modules()]
+    with torch.no_grad():
+        contents = [(buffer, buffer.clone()) for buffer in model.buffers() if not torch.nn.parameter.is_lazy(buffer)]
+    try:
+        model.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for module, attribute, buffers in attributes:
+            # The dicts of parameters, buffers, modules and hooks are themselves attributes.
+            asked = {name: vars(module)[name] for name in ("stop_training",) if name in vars(module)}
+            vars(module).clear()
+            # A stop that was asked for meanwhile, by a signal, holds.
+            vars(module).update(attribute | asked)
+            module._buffers.clear()
+            module._buffers.update(buffers)
+        with torch.no_grad():
+            for buffer, content in contents:
+                buffer.copy_(content)
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(cpu)
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+        if mps is not None:
+            torch.mps.set_rng_state(mps)
