@@ -51,10 +51,11 @@ def wheel(package: str) -> Path:
     return path
 
 
-def test(session: nox.Session, *arguments: str | Path) -> None:
+def pytest(session: nox.Session, *arguments: str | Path, marks: str = "not slow") -> None:
     """Run pytest with the settings of the root, in a folder from which nothing of the checkout can be imported."""
     session.chdir(session.create_tmp())
     settings = ["-c", str(ROOT / "pyproject.toml"), "--numprocesses=2", "--dist=worksteal"]
+    settings += ["-m", marks]
     session.run("pytest", *settings, *map(str, arguments), *session.posargs)
 
 
@@ -133,7 +134,7 @@ def bench(session: nox.Session) -> None:
 def plugin(session: nox.Session, name: str) -> None:
     """The tests of a plugin, beside the core alone."""
     install(session, wheel(CORE), wheel(name), *group("test", name))
-    test(session, FOLDERS[name] / "tests")
+    pytest(session, FOLDERS[name] / "tests")
 
 
 @nox.session(requires=["build"])
@@ -141,7 +142,7 @@ def keras(session: nox.Session) -> None:
     """Files of cthulhu-checkpoint in Keras, and files of Keras here."""
     install(session, wheel(CORE), wheel("cthulhu-checkpoint"), *group("keras", "cthulhu-checkpoint"))
     session.env["KERAS_BACKEND"] = "torch"
-    test(session, FOLDERS["cthulhu-checkpoint"] / "tests_keras")
+    pytest(session, FOLDERS["cthulhu-checkpoint"] / "tests_keras")
 
 
 @nox.session(requires=["build"])
@@ -160,18 +161,26 @@ def lowest(session: nox.Session) -> None:
     constraints.write_text("\n".join([*lowest, *(pin for pin in pins if pin.partition("==")[0] not in chosen)]))
     tools = [*group("lowest"), *(tool for name in FOLDERS for tool in group("test", name))]
     install(session, *map(wheel, FOLDERS), *tools, constraints=constraints)
-    test(session, "-m", "not slow", ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS))
+    pytest(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS))
 
 
 @nox.session(requires=["build"])
 def together(session: nox.Session) -> None:
     """All packages at once: the tests of the core again, and those that need several packages."""
     install(session, *map(wheel, FOLDERS), *group("test"))
-    test(session, "-m", "not slow", ROOT / "tests")
+    pytest(session, ROOT / "tests")
 
 
 @nox.session(requires=["build"])
 def tests(session: nox.Session) -> None:
     """The tests of the core, alone."""
     install(session, wheel(CORE), *group("test"))
-    test(session, ROOT / "tests", f"--ignore={ROOT / 'tests' / 'together'}")
+    pytest(session, ROOT / "tests", f"--ignore={ROOT / 'tests' / 'together'}")
+
+
+@nox.session(requires=["build"], default=False)
+def slow(session: nox.Session) -> None:
+    """The tests of everything that take more than a few seconds."""
+    tools = [*group("test"), *(tool for name in PLUGINS for tool in group("test", name))]
+    install(session, *map(wheel, FOLDERS), *dict.fromkeys(tools))
+    pytest(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS), marks="slow")

@@ -158,6 +158,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = measure(options.size, options.pairs, Path(folder) / "model.h5")
     print(f"torch {torch.__version__}, h5py {h5py.__version__}, one thread of torch, medians of {options.pairs} pairs")
+    # Saving uses a second processor, plain h5py does not: the ratio means little where none is free.
+    print(f"load of the machine {os.getloadavg()[0]:.1f}, on {os.cpu_count()} processors")
     for name, measured, budget, _ in rows:
         print(f"{name:52} {measured:>18}   {'budget ' + budget if budget else ''}")
     failed = [name for name, _, _, within in rows if not within]

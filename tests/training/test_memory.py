@@ -52,6 +52,7 @@ MANY = """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the size of the process from /proc")
+@pytest.mark.slow
 def test_fifty_thousand_batches_leave_nothing_behind() -> None:
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(MANY)], capture_output=True, text=True, check=True, timeout=300
