@@ -602,6 +602,19 @@ def test_params_are_what_the_loop_told() -> None:
     assert new_run(metrics=["loss"]).params["metrics"] == ["loss"]
 
 
+def test_what_conjure_was_told_is_there_as_plain_data() -> None:
+    from cthulhu.models import Lump
+
+    model = Lump(nn.Linear(2, 1))
+    assert Run(model).conjured is None
+    model.conjure("sgd", "mse", metrics=["acc"])
+    assert Run(model).conjured == {
+        "optimizer": {"name": "sgd"}, "loss": {"name": "mse"}, "metrics": {"list": [{"name": "acc"}]},
+        "loss_weights": None,
+    }  # fmt: skip
+    assert Run(nn.Linear(2, 1)).conjured is None
+
+
 def test_callback_has_params_model_and_run_when_training_begins(train: Callable[..., Run]) -> None:
     seen: list[Any] = []
 

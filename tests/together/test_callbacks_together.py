@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cthulhu.callbacks import (
     Callback,
@@ -16,6 +17,7 @@ from cthulhu.callbacks import (
     LumpCheckpoint,
     ProgbarLogger,
     ReduceLROnPlateau,
+    TensorBoard,
     TerminateOnNaN,
 )
 from cthulhu.layers import Daoloth
@@ -58,6 +60,7 @@ def everything(path, **early):
         TerminateOnNaN(),
         LuKthuCallback(on_epoch_end=lambda epoch, logs: logs.update(seen=float(epoch))),
         LumpCheckpoint(path.with_name("w.{epoch}-{seen:.0f}-{lr:.3f}.h5"), keep=1, save_every=1, background=True),
+        TensorBoard(path.with_suffix(""), histogram_freq=1, update_freq="batch"),
         CSVLogger(path),
     ]
 
@@ -72,7 +75,7 @@ def test_all_but_those_that_call_the_users_functions_say_what_they_log(model, da
             planned.append(planned_names(self.run))
 
     callbacks = [each for each in everything(tmp_path / "log.csv") if not isinstance(each, LuKthuCallback)]
-    callbacks[-2] = LumpCheckpoint(tmp_path / "w.h5")
+    callbacks[-3] = LumpCheckpoint(tmp_path / "w.h5")
     train(model, data, [*callbacks, Look()], verbose=2)
     train(model, data, [*everything(tmp_path / "log.csv"), Look()])
     assert planned == [["loss", "val_loss", "lr"], None]
@@ -88,7 +91,7 @@ def test_everybody_takes_part_in_the_order_of_the_list(model, data, tmp_path, ca
     train(model, data, [*everything(tmp_path / "log.csv"), Watch()], verbose=2)
     assert order == [
         "BaseLogger", "ProgbarLogger", "LearningRateScheduler", "ReduceLROnPlateau", "EarlyStopping",
-        "TerminateOnNaN", "LuKthuCallback", "LumpCheckpoint", "CSVLogger", "Watch", "History",
+        "TerminateOnNaN", "LuKthuCallback", "LumpCheckpoint", "TensorBoard", "CSVLogger", "Watch", "History",
     ]  # fmt: skip
     assert "seen 3.0000" in capsys.readouterr().out
 
@@ -100,6 +103,22 @@ def test_the_csv_log_has_what_earlier_callbacks_added(model, data, tmp_path):
     assert [float(row["lr"]) for row in written] == pytest.approx([0.1, 0.05, 0.1 / 3, 0.025])
     assert [float(row["val_loss"]) for row in written] == history.history["val_loss"]
     assert [float(row["seen"]) for row in written] == [0, 1, 2, 3]
+
+
+def points(folder, tag):
+    return [(event.step, event.value) for event in EventAccumulator(str(folder)).Reload().Scalars(tag)]
+
+
+def test_tensorboard_has_what_earlier_callbacks_added(model, data, tmp_path):
+    history = train(model, data, everything(tmp_path / "log.csv", patience=100))
+    for tag, values in (("lr", [0.1, 0.05, 0.1 / 3, 0.025]), ("seen", [0, 1, 2, 3]), ("loss", history.history["loss"])):
+        assert points(tmp_path / "log" / "train", f"epoch_{tag}") == [
+            (step, pytest.approx(value)) for step, value in enumerate(values)
+        ]
+    assert [step for step, _ in points(tmp_path / "log" / "train", "batch_loss")] == list(range(1, 4 * BATCHES + 1))
+    assert [value for _, value in points(tmp_path / "log" / "validation", "epoch_loss")] == pytest.approx(
+        history.history["val_loss"]
+    )
 
 
 def test_the_name_of_a_checkpoint_has_what_earlier_callbacks_added(model, data, tmp_path):
@@ -135,7 +154,10 @@ def test_all_of_them_go_on_where_they_were(model, data, tmp_path):
     assert model.history.history == whole.history
     for mine, other in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(mine, other)
+    for folder, tag in (("train", "epoch_loss"), ("train", "batch_loss"), ("validation", "epoch_loss")):
+        assert points(tmp_path / "resumed" / "log" / folder, tag) == points(tmp_path / "whole" / "log" / folder, tag)
     assert sorted(path.name for path in (tmp_path / "resumed").iterdir()) == [
+        "log",
         "log.csv",
         "w.4-3-0.025.h5",
         "w.latest.h5",

@@ -33,5 +33,8 @@ def test_killed_training_ends_with_the_same_bits(tmp_path: Path, half: int) -> N
     assert len(set(outcome["history"]["lr"])) > 1
     assert outcome["stop"]["stopped"]
     assert outcome["stop"]["best_weights"] == outcome["weights"]
+    steps = {curve: [step for step, _ in points] for curve, points in outcome["curves"].items()}
+    assert steps["train/epoch_loss"] == steps["validation/epoch_loss"] == outcome["epochs"]
+    assert steps["train/batch_loss"] == list(range(1, 10 * len(outcome["epochs"]) + 1))
     for each in killed:
         assert each["outcome"] == outcome, (seed, each["moments"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import random
 import signal
@@ -19,9 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from cthulhu.callbacks import Callback, CSVLogger, EarlyStopping, LumpCheckpoint, ReduceLROnPlateau
+from cthulhu.callbacks import Callback, CSVLogger, EarlyStopping, LumpCheckpoint, ReduceLROnPlateau, TensorBoard
 from cthulhu.layers import Daoloth
 from cthulhu.models import Pile
 
@@ -61,7 +63,10 @@ def train(folder: Path, pipe: int) -> dict[str, Any]:
     checkpoint = LumpCheckpoint(checkpoints / "{epoch:02d}.h5", save_every=SAVE_EVERY, keep=2)
     history = model.summon(
         x, y, batch_size=16, epochs=EPOCHS, verbose=0, validation_split=0.2,
-        callbacks=[Tell(pipe), stop, reduce, CSVLogger(folder / "log.csv"), checkpoint],
+        callbacks=[
+            Tell(pipe), stop, reduce, CSVLogger(folder / "log.csv"),
+            TensorBoard(folder / "logs", update_freq="batch"), checkpoint,
+        ],
         resume_from=checkpoints if resumed else None,
     )  # fmt: skip
     return {
@@ -75,8 +80,19 @@ def train(folder: Path, pipe: int) -> dict[str, Any]:
         "best": checkpoint.best,
         "files": sorted(file.name for file in checkpoints.iterdir()),
         "csv": (folder / "log.csv").read_text(),
+        "curves": curves(folder / "logs"),
         "random": [torch.rand(1).item(), random.random(), np.random.rand()],
     }
+
+
+def curves(logs: Path) -> dict[str, list[tuple[int, float]]]:
+    """The points of all curves that TensorBoard shows."""
+    found = {}
+    for folder in sorted(logs.iterdir()):
+        events = EventAccumulator(str(folder)).Reload()
+        for tag in events.Tags()["scalars"]:
+            found[f"{folder.name}/{tag}"] = [(event.step, event.value) for event in events.Scalars(tag)]
+    return found
 
 
 def digest(state: Any) -> str:
@@ -120,7 +136,13 @@ def in_a_child(folder: Path, batches: int | None, delay: float) -> bool:
 def main(folder: Path, seed: int, kills: int) -> None:
     """Print the outcomes."""
     chosen = random.Random(seed)
-    new_model().save(folder / "warm-up.h5")  # what this imports, no child needs to
+    # What these import, no child needs to.
+    new_model().save(folder / "warm-up.h5")
+    import cthulhu_tensorboard.events  # noqa: F401
+
+    # That there is a second graph, where the first training was killed before it could be resumed.
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)
+
     for number in range(kills + 1):
         place = folder / str(number)
         place.mkdir()

@@ -204,13 +204,6 @@ def test_a_log_dir_that_cannot_be_begun_again_is_a_failure(train, model, log_dir
     assert {record.exc_info[0] for record in caplog.records if record.exc_info} <= {NotADirectoryError, FileExistsError}
 
 
-def test_two_objects_can_write_to_one_folder(train, model, log_dir, points):
-    first, second = TensorBoard(log_dir), TensorBoard(log_dir, update_freq="batch")
-    train(model, [first, second], epochs=1)
-    assert len(list((log_dir / "train").iterdir())) == 2
-    assert len(points("train", "batch_loss")) == 4
-
-
 def test_files_that_others_wrote_stay(train, model, log_dir):
     other = log_dir / "train" / "events.out.tfevents.0000000001.other"
     other.parent.mkdir(parents=True)

@@ -196,6 +196,16 @@ def test_epochs_that_another_process_wrote_too_much_are_hidden(train, model, dat
         assert points(folder, "epoch_loss")[2:] == list(zip([2, 3], float32(history[name]), strict=True))
 
 
+@pytest.mark.parametrize("update_freq", ["epoch", "batch"])
+def test_training_begun_anew_is_shown_alone(train, model, data, log_dir, points, update_freq):
+    train(model, TensorBoard(log_dir, update_freq=update_freq), epochs=4, validation_data=data)
+    history = train(model, TensorBoard(log_dir, update_freq=update_freq), validation_data=data)
+    assert points("train", "epoch_loss") == list(enumerate(float32(history["loss"])))
+    assert points("validation", "epoch_loss") == list(enumerate(float32(history["val_loss"])))
+    if update_freq == "batch":
+        assert [step for step, _ in points("train", "batch_loss")] == list(range(1, 9))
+
+
 # --- values -------------------------------------------------------------------------------------------------------
 
 

@@ -28,9 +28,11 @@ class TensorBoard(Callback):
     hyperparameters: names and numbers, and nothing that may be a secret.
 
     Steps go on where one object is given to several runs, with ``initial_epoch``, and in a resumed run, which removes
-    what the run that it resumes had written after the checkpoint. Everything is in the files as soon as it is written,
-    and stays there however the run ends. A failure to write while training is logged and does not end it. In
-    distributed training, the main process writes.
+    what the run that it resumes had written after the checkpoint. Of a training that begins with a new object in a
+    folder that has been written to, TensorBoard shows no earlier points at its steps; their files stay. What is written
+    is in the files at once, the values of batches at most a tenth of a second and a batch later, and stays there
+    however the run ends. A failure to write while training is logged and does not end it. In distributed training,
+    the main process writes.
 
     Args:
         log_dir: the folder to write to, made if it is missing. One for each training, in one for all of them, lets
@@ -139,10 +141,10 @@ class TensorBoard(Callback):
             if run.params["do_validation"]:
                 self._folders.writer("validation")
             self._steps.begin(run)
-            self._tell(run)
-            # Batches have steps of their own, which would be hidden with the epochs.
-            if is_first and run.initial_epoch and not run.resumed and self.update_freq == "epoch":
+            # Batches have steps of their own: with the epochs from 5 on, those from 5 on would be hidden.
+            if is_first and not run.resumed and (not run.initial_epoch or self.update_freq == "epoch"):
                 self._folders.hide_from(run.initial_epoch)
+            self._tell(run)
         except OSError as error:
             raise OSError(
                 error.errno,

@@ -26,7 +26,8 @@ class Folders:
 
     def __init__(self, log_dir: str | os.PathLike[str]) -> None:
         self._root = Path(log_dir)
-        self._label = uuid.uuid4().hex[:12]
+        # Made when it is first needed: a copy of a callback is for another training.
+        self._label = ""
         self._writers: dict[str, Writer] = {}
 
     def writer(self, folder: str) -> Writer:
@@ -37,6 +38,7 @@ class Folders:
         """
         writer = self._writers.get(folder)
         if writer is None:
+            self._label = self._label or uuid.uuid4().hex[:12]
             from cthulhu_tensorboard.events import Writer
 
             writer = self._writers[folder] = Writer(self._root / folder, self._label)
@@ -65,6 +67,8 @@ class Folders:
     # --- resume -------------------------------------------------------------------------------------------------------
 
     def _sizes(self) -> dict[str, int]:
+        if not self._label:
+            return {}
         files = (path for folder in FOLDERS for path in sorted((self._root / folder).glob(f"*.{self._label}")))
         return {path.relative_to(self._root).as_posix(): path.stat().st_size for path in files}
 
