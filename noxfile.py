@@ -146,6 +146,20 @@ def keras(session: nox.Session) -> None:
     pytest(session, FOLDERS["cthulhu-checkpoint"] / "tests_keras")
 
 
+@nox.session(requires=["build"], default=False)
+def browser(session: nox.Session) -> None:
+    """What TensorBoard shows of a training, in Debian's Chromium; pictures of its pages go to browser-output."""
+    chromium = shutil.which("chromium")
+    if chromium is None and shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "install", "--yes", "--quiet", "chromium", external=True, silent=True)
+        chromium = shutil.which("chromium")
+    if chromium is None:
+        session.skip("there is no chromium to look with, and it cannot be installed: apt-get install chromium")
+    install(session, wheel(CORE), wheel("cthulhu-tensorboard"), *group("browser", "cthulhu-tensorboard"))
+    session.env.update({"CHROMIUM": chromium, "SCREENSHOTS": str(ROOT / "browser-output")})
+    pytest(session, FOLDERS["cthulhu-tensorboard"] / "tests_browser")
+
+
 @nox.session(requires=["build"])
 def lowest(session: nox.Session) -> None:
     """The tests of all that requires something, with the lowest versions that the packages declare, torch excepted."""
