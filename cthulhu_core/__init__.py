@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cthulhu_core.atomic import atomic_write
     from cthulhu_core.checkpoint import Checkpoint, CheckpointError
     from cthulhu_core.formats import check_format
+    from cthulhu_core.generators import random_state, set_random_state
+    from cthulhu_core.models.inner import inner
     from cthulhu_core.plain import pack, unpack
     from cthulhu_core.plan import planned_names
 
@@ -38,21 +40,27 @@ __all__ = [
     "check_epochs",
     "check_format",
     "hookimpl",
+    "inner",
     "learning_rate",
     "pack",
     "planned_names",
+    "random_state",
     "set_learning_rate",
+    "set_random_state",
     "unpack",
 ]
 
-# What only those need who save files is imported when it is named.
+# What few need is imported when it is named.
 _MODULES = {
     "Checkpoint": "checkpoint",
     "CheckpointError": "checkpoint",
     "atomic_write": "atomic",
     "check_format": "formats",
+    "inner": "models.inner",
     "pack": "plain",
     "planned_names": "plan",
+    "random_state": "generators",
+    "set_random_state": "generators",
     "unpack": "plain",
 }
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cthulhu_core.checkpoint import Checkpoint, CheckpointError
-from cthulhu_core.random_state import random_state, set_random_state
+from cthulhu_core.generators import random_state, set_random_state
 from cthulhu_core.registry import package_of
 from cthulhu_core.version import __version__
 

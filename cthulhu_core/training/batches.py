@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from cthulhu_core.random_state import random_state, set_random_state
+from cthulhu_core.generators import random_state, set_random_state
 from cthulhu_core.training.structure import apply, as_tensor, flatten
 from cthulhu_core.training.weights import ClassWeights
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from cthulhu.layers import Azatoth, Daoloth, TheHydra
 from cthulhu.models import Lump, Pile
-from cthulhu_core import Checkpoint
-from cthulhu_tensorboard.layers import call, inner, layers, modules, tensors, unknown
+from cthulhu_core import Checkpoint, inner
+from cthulhu_tensorboard.layers import call, layers, modules, tensors, unknown
 
 
 class Subclass(Lump):

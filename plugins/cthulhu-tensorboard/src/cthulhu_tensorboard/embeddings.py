@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cthulhu_core import inner
 from cthulhu_tensorboard import projector
 from cthulhu_tensorboard.labels import check_labels
-from cthulhu_tensorboard.layers import call, inner, modules, tensors, unknown
+from cthulhu_tensorboard.layers import call, modules, tensors, unknown
 from cthulhu_tensorboard.samples import Samples
 from cthulhu_tensorboard.undisturbed import undisturbed
 

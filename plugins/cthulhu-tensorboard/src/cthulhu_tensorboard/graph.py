@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cthulhu_tensorboard.layers import call, inner, tensors
+from cthulhu_core import inner
+from cthulhu_tensorboard.layers import call, tensors
 from cthulhu_tensorboard.undisturbed import undisturbed
 
 if TYPE_CHECKING:

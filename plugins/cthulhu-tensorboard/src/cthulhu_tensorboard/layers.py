@@ -6,34 +6,11 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from cthulhu_core import inner
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-
-def inner(model: nn.Module) -> nn.Module:
-    """``model`` without what is only wrapped around it: a Lump, DistributedDataParallel, ``torch.compile``.
-
-    Example:
-        >>> module = nn.Linear(2, 1)
-        >>> inner(nn.DataParallel(module)) is module
-        True
-    """
-    while True:
-        wrapped = model._modules.get(_wrapped_as(model))
-        if wrapped is None:
-            return model
-        model = wrapped
-
-
-def _wrapped_as(model: nn.Module) -> str:
-    from torch import nn
-
-    kind = type(model)
-    # A subclass of Lump is a model of its own, whatever it calls its parts.
-    is_lump = kind.__name__ == "Lump" and kind.__module__.partition(".")[0] == "cthulhu_core"
-    wraps = is_lump or isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
-    return "module" if wraps else "_orig_mod"
 
 
 def layers(model: nn.Module) -> dict[str, nn.Module]:

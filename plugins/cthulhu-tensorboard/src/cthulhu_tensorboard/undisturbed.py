@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from cthulhu_core import random_state, set_random_state
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,12 +28,9 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
         >>> model.training
         True
     """
-    import numpy as np
     import torch
 
-    python, numpy, cpu = random.getstate(), np.random.get_state(legacy=False), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    generators = random_state()
     attributes = [(module, dict(vars(module)), dict(module._buffers)) for module in model.modules()]
     with torch.no_grad():
         contents = [(buffer, buffer.clone()) for buffer in model.buffers() if not torch.nn.parameter.is_lazy(buffer)]
@@ -52,10 +50,4 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             for buffer, content in contents:
                 buffer.copy_(content)
-        random.setstate(python)
-        np.random.set_state(numpy)
-        torch.set_rng_state(cpu)
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
-        if mps is not None:
-            torch.mps.set_rng_state(mps)
+        set_random_state(generators)
