@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def inner(model: nn.Module) -> nn.Module:
@@ -13,6 +16,8 @@ def inner(model: nn.Module) -> nn.Module:
         >>> inner(nn.DataParallel(module)) is module
         True
     """
+    from torch import nn
+
     from cthulhu_core.models.lump import Lump
 
     while True:

@@ -167,9 +167,14 @@ def test_callbacks_may_be_nested_or_one() -> None:
 
 
 @pytest.mark.parametrize("verbose", [0, 1, 2])
-def test_without_a_progress_package_nothing_is_printed(verbose: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_progress_package_nothing_is_printed_but_what_to_install(
+    verbose: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     regression().summon(X, Y, verbose=verbose)
-    assert capsys.readouterr() == ("", "")
+    printed = capsys.readouterr()
+    # Once a process, and it may have been said before.
+    assert [line for line in printed.out.splitlines() if not line.endswith("pip install cthulhu-progbar")] == []
+    assert printed.err == ""
 
 
 # --- epochs -----------------------------------------------------------------------------------------------------------
