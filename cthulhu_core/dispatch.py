@@ -259,6 +259,7 @@ class Dispatch:
         self.participants = list(participants)
         self.manager = new_manager()
         self._of: dict[int, Participant] = {}
+        self._left: set[tuple[int, str]] = set()
         for position, participant in reversed(list(enumerate(self.participants))):
             plugin = participant.plugin
             validate(plugin)
@@ -271,13 +272,25 @@ class Dispatch:
             self.manager.register(bridge, name=f"{position} {participant.name}")
 
     def snapshot(self, hook: str) -> HookCall | None:
-        """What pluggy would call for ``hook`` now, in its order; None when that is nothing."""
-        held = getattr(self.manager.hook, hook).get_hookimpls()
+        """What pluggy would call for ``hook`` now, in its order, but for who has left; None when that is nothing."""
+        held = [
+            implementation
+            for implementation in getattr(self.manager.hook, hook).get_hookimpls()
+            if (id(self._of[id(implementation.plugin)].plugin), hook) not in self._left
+        ]
         if not held:
             return None
         # pluggy keeps first what it calls last; a teardown undoes, so it starts with the last.
         order = held if hook == "cthulhu_teardown" else held[::-1]
         return HookCall(self, hook, [(self._of[id(implementation.plugin)], implementation) for implementation in order])
+
+    def leave(self, plugin: object, hook: str) -> None:
+        """Leave ``plugin`` out of the snapshots of ``hook`` from now on."""
+        self._left.add((id(plugin), hook))
+
+    def return_all(self) -> None:
+        """Take in again who has left."""
+        self._left.clear()
 
     def note(self, error: BaseException, participant: Participant | None, hook: str) -> None:
         """Say on ``error`` whose it is and where it happened. Python 3.10 keeps notes but does not print them."""

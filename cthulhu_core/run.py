@@ -236,6 +236,31 @@ class Run:
         """Ask for the end of training: after this batch, and after the end of this epoch."""
         self.model.stop_training = True
 
+    def leave(self, plugin: object, hook: str) -> None:
+        """Call ``plugin`` at ``hook`` no more in this run: it was there for something that is done.
+
+        A hook of a batch costs time even where its implementation returns at once; what all have left costs nothing.
+
+        Args:
+            plugin: a callback, or an object with ``hookimpl`` functions, that takes part.
+            hook: e.g. ``"cthulhu_batch_begin"``; can be the one that is being called.
+
+        Raises:
+            ValueError: there is no such hook.
+
+        Example:
+            >>> class FirstBatch(Callback):
+            ...     @hookimpl
+            ...     def cthulhu_batch_begin(self, run):
+            ...         print(run.current.inputs)
+            ...         run.leave(self, "cthulhu_batch_begin")
+        """
+        if hook not in HOOKS:
+            raise ValueError(f"there is no hook {hook!r}: hooks are {', '.join(HOOKS)}")
+        self._dispatch.leave(plugin, hook)
+        if hook.removeprefix(PREFIX) in self._hooks:
+            self._take_snapshot(hook)
+
     def position(self) -> str:
         """Where the run is, for messages: ``", epoch 2, batch 17"``; indices from 0."""
         where = "" if self.epoch is None else f", epoch {self.epoch}"
@@ -497,16 +522,23 @@ class Run:
             self._end("predict_batch_end")
 
     def _open_hooks(self) -> None:
-        self._hooks = {
-            hook.removeprefix(PREFIX): call
-            for hook in HOOKS
-            if HOOKS[hook][:1] == ("run",) and (call := self._dispatch.snapshot(hook)) is not None
-        }
+        self._dispatch.return_all()
+        for hook in HOOKS:
+            if HOOKS[hook][:1] == ("run",):
+                self._take_snapshot(hook)
         for participant in self._dispatch.participants:
             if isinstance(participant.plugin, Callback):
                 participant.plugin.run = self
                 self._tell(participant, "set_params", self.params)
                 self._tell(participant, "set_model", self.model)
+
+    def _take_snapshot(self, hook: str) -> None:
+        """Have of ``hook`` what is to be called; nothing where that is nobody."""
+        name, call = hook.removeprefix(PREFIX), self._dispatch.snapshot(hook)
+        if call is None:
+            self._hooks.pop(name, None)
+        else:
+            self._hooks[name] = call
 
     def _tell(self, participant: Participant, method: str, what: Any) -> None:
         try:

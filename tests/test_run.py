@@ -437,6 +437,63 @@ def test_values_of_a_batch_are_read_once_for_all_who_name_logs(reads: Callable[[
     assert reads() == 3  # of each batch, and the last once more as the metric's final state
 
 
+class Leaving(Callback):
+    """Leaves the end of batches when it has had so many of them."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.batches: list[int] = []
+        self.others: list[int] = []
+
+    def on_batch_end(self, batch: int, logs: Any) -> None:
+        self.batches.append(batch)
+        if len(self.batches) == self.after:
+            self.run.leave(self, "cthulhu_batch_end")
+
+    @hookimpl
+    def cthulhu_batch_begin(self, batch: int) -> None:
+        self.others.append(batch)
+
+
+def test_who_has_left_a_hook_is_not_called_there_any_more_and_values_are_not_read_for_it(
+    reads: Callable[[], int],
+) -> None:
+    first, second = Leaving(1), Leaving(3)
+    with new_run([first, second]) as run:
+        for _ in run.epochs():
+            for value in run.batches([1.0, 2.0, 3.0, 4.0, 5.0]):
+                run.record(loss=Value(value))
+            assert reads() == 3
+    assert (first.batches, second.batches) == ([0], [0, 1, 2])
+    assert first.others == second.others == [0, 1, 2, 3, 4]
+
+
+def test_who_has_left_is_back_in_the_next_run_and_when_a_run_is_begun_again() -> None:
+    leaving = Leaving(1)
+    run = new_run(leaving)
+    for each in (run, run, new_run(leaving)):
+        leaving.batches = []
+        with each:
+            for _ in each.batches([1.0, 2.0]):
+                pass
+        assert leaving.batches == [0]
+
+
+def test_leaving_a_run_that_has_not_begun_calls_nobody() -> None:
+    leaving = Leaving(1)
+    run = Run(SimpleNamespace(stop_training=False), callbacks=leaving)  # type: ignore[arg-type]
+    run.leave(leaving, "cthulhu_batch_end")
+    for _ in run.batches([1.0]):
+        pass
+    assert leaving.batches == []
+
+
+def test_hook_that_does_not_exist_cannot_be_left() -> None:
+    run = new_run(leaving := Leaving(1))
+    with pytest.raises(ValueError, match="there is no hook 'batch_end': hooks are cthulhu_train_begin, "):
+        run.leave(leaving, "batch_end")
+
+
 def test_logs_of_batch_begin_alone_read_nothing(reads: Callable[[], int]) -> None:
     class Begin(Callback):
         def on_batch_begin(self, batch: int, logs: Any) -> None:

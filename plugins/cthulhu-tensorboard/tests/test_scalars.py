@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
 from cthulhu.callbacks import Callback, TensorBoard
 from cthulhu_core import Run, set_learning_rate
 
 BATCHES = 4
 """Batches of an epoch."""
+
+
+def events(path):
+    return list(LegacyEventFileLoader(str(path)).Load())
 
 
 def float32(values):
@@ -149,13 +155,35 @@ def test_values_are_read_only_when_they_are_due(log_dir, update_freq, reads):
             assert value.count == reads
 
 
+def hooks_of_batches(run, capsys):
+    """Where the TensorBoard of ``run`` is called within an epoch."""
+    run.explain()
+    found, hook = set(), ""
+    for line in capsys.readouterr().out.splitlines():
+        called = re.search(r"run\.(\w+)\(", line)
+        hook = called[1] if called else hook
+        if "TensorBoard" in line:
+            found.add(hook)
+    return found & {"batch_begin", "gradients", "batch_end", "save_point"}
+
+
 @pytest.mark.parametrize("write_graph", [False, True])
-def test_epochs_alone_need_no_hook_of_a_batch_end(log_dir, capsys, write_graph):
-    Run(torch.nn.Linear(1, 1), callbacks=TensorBoard(log_dir, write_graph=write_graph)).explain()
-    plan = capsys.readouterr().out
-    for hook in ("batch_end", "gradients", "save_point", *([] if write_graph else ["batch_begin"])):
-        after = plan.partition(f"run.{hook}")[2].splitlines()[1:2]
-        assert not any("TensorBoard" in line for line in after), hook
+def test_epochs_alone_have_no_hook_of_a_batch_once_the_graph_is_written(log_dir, capsys, write_graph):
+    tensorboard = TensorBoard(log_dir, write_graph=write_graph)
+    for number in range(2):
+        with Run(torch.nn.Linear(1, 1), callbacks=tensorboard) as run:
+            assert hooks_of_batches(run, capsys) == ({"batch_begin"} if write_graph else set())
+            for _ in run.epochs():
+                for _ in run.batches([torch.zeros(1, 1)] * 2):
+                    assert hooks_of_batches(run, capsys) == set()
+    graphs = [event.HasField("graph_def") for path in log_dir.rglob("*tfevents*") for event in events(path)]
+    assert graphs.count(True) == write_graph
+
+
+@pytest.mark.parametrize(("update_freq", "hooks"), [("epoch", set()), ("batch", {"batch_end"}), (8, {"batch_end"})])
+def test_batches_have_a_hook_where_their_values_are_wanted(log_dir, capsys, update_freq, hooks):
+    tensorboard = TensorBoard(log_dir, update_freq=update_freq, write_graph=False)
+    assert hooks_of_batches(Run(torch.nn.Linear(1, 1), callbacks=tensorboard), capsys) == hooks
 
 
 # --- steps --------------------------------------------------------------------------------------------------------

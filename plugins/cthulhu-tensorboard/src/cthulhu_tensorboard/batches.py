@@ -93,19 +93,16 @@ class EverySamples:
             self._write(run, batch.logs())
 
 
-class FirstBatch:
-    """Gives the first batch of a run to ``use``."""
+class EveryBegin:
+    """Gives each batch to ``use`` when it begins; who needs but the first leaves the hook."""
 
     def __init__(self, use: Callable[[Run], None]) -> None:
         self._use = use
-        self.due = True
 
     @hookimpl
     def cthulhu_batch_begin(self, run: Run) -> None:
-        """Use it, once."""
-        if self.due:
-            self.due = False
-            self._use(run)
+        """The inputs are there."""
+        self._use(run)
 
 
 class EveryGradients:

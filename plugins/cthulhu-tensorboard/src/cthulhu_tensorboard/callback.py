@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from cthulhu_core import Callback, Logs, Run, hookimpl, learning_rate
 from cthulhu_tensorboard import arguments, hparams, told
-from cthulhu_tensorboard.batches import EveryBatch, EverySamples, Pending
+from cthulhu_tensorboard.batches import EveryBatch, EveryBegin, EverySamples, Pending
 from cthulhu_tensorboard.embeddings import Embeddings
 from cthulhu_tensorboard.folders import Folders
+from cthulhu_tensorboard.graph import write_graph
 from cthulhu_tensorboard.scalars import Scalars
 from cthulhu_tensorboard.steps import Steps
-from cthulhu_tensorboard.views import EmbeddingViews, GraphView, HistogramViews, ImageViews
+from cthulhu_tensorboard.views import EmbeddingViews, HistogramViews, ImageViews
 
 _VALIDATION = "val_"
 
@@ -111,7 +112,7 @@ class TensorBoard(Callback):
         )
         self._rate: float | None = None
         self._failed = False
-        self._graph = GraphView(self._folders)
+        self._graph_due = self.write_graph
         self._histograms = HistogramViews(self.histogram_freq, self.batch_size, self.write_grads)
         self._embeddings = EmbeddingViews(
             self.embeddings_freq,
@@ -124,7 +125,7 @@ class TensorBoard(Callback):
         elif self.update_freq != "epoch":
             self.cthulhu_batch_end = EverySamples(self.update_freq, self._steps, self._write_batch).cthulhu_batch_end
         if self.write_graph:
-            self.cthulhu_batch_begin = self._graph.hook.cthulhu_batch_begin
+            self.cthulhu_batch_begin = EveryBegin(self._write_graph).cthulhu_batch_begin
         if self._histograms.hook is not None:
             self.cthulhu_gradients = self._histograms.hook.cthulhu_gradients
 
@@ -167,6 +168,13 @@ class TensorBoard(Callback):
     def cthulhu_epoch_begin(self, run: Run, epoch: int) -> None:
         self._rate = None if run.optimizer is None else learning_rate(run.optimizer)
         self._histograms.begin_epoch(epoch)
+
+    def _write_graph(self, run: Run) -> None:
+        """Write the graph at the first batch: without inputs there is none."""
+        run.leave(self, "cthulhu_batch_begin")
+        if self._graph_due:
+            self._graph_due = False
+            write_graph(self._folders.writer("train"), run.model, run.current.inputs)
 
     def on_test_begin(self, logs: Logs, /) -> None:
         self._write_waiting()
@@ -225,7 +233,7 @@ class TensorBoard(Callback):
         return {
             "steps": self._steps.state_dict(),
             "rate": self._rate,
-            "graph_due": self._graph.hook.due,
+            "graph_due": self._graph_due,
             "files": self._folders.state_dict(),
         }
 
@@ -239,5 +247,5 @@ class TensorBoard(Callback):
             return
         self._steps.load_state_dict(state["steps"])
         self._rate = state["rate"]
-        self._graph.hook.due = state["graph_due"]
+        self._graph_due = state["graph_due"]
         self._folders.load_state_dict(state["files"])

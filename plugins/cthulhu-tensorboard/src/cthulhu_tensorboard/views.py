@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cthulhu_core import Run
-from cthulhu_tensorboard.batches import EveryGradients, FirstBatch
+from cthulhu_tensorboard.batches import EveryGradients
 from cthulhu_tensorboard.embeddings import Embeddings
 from cthulhu_tensorboard.folders import Folders
-from cthulhu_tensorboard.graph import write_graph
 from cthulhu_tensorboard.histograms import Activations, Gradients, Histograms, weights
 from cthulhu_tensorboard.images import write_images
 
@@ -21,21 +20,6 @@ def is_due(frequency: int, epoch: int) -> bool:
         [0, 2, 4]
     """
     return frequency > 0 and epoch % frequency == 0
-
-
-class GraphView:
-    """The graph of the model, at the first batch: without inputs, there is none.
-
-    Attributes:
-        hook: whose hook must be the callback's.
-    """
-
-    def __init__(self, folders: Folders) -> None:
-        self._folders = folders
-        self.hook = FirstBatch(self._write)
-
-    def _write(self, run: Run) -> None:
-        write_graph(self._folders.writer("train"), run.model, run.current.inputs)
 
 
 class HistogramViews:
