@@ -162,7 +162,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def lowest(session: nox.Session) -> None:
-    """The tests of all that requires something, with the lowest versions that the packages declare, torch excepted."""
+    """The lowest versions that the packages declare, torch excepted: the tests of what rests on more than torch."""
     if session.venv_backend != "uv":
         session.skip("only uv can choose the lowest versions: pip install uv")
     declared = [f"--requirement={folder / 'pyproject.toml'}" for folder in FOLDERS.values()]
@@ -179,7 +179,7 @@ def lowest(session: nox.Session) -> None:
     # A package that requires nothing but the core has nothing that could be lower.
     requires = {name: load_toml(FOLDERS[name] / "pyproject.toml")["project"]["dependencies"] for name in PLUGINS}
     demanding = [name for name in PLUGINS if len(requires[name]) > 1]
-    pytest(session, *CORE_TESTS, *(FOLDERS[name] / "tests" for name in demanding))
+    pytest(session, *sorted(ROOT.glob("tests/test_*.py")), *(FOLDERS[name] / "tests" for name in demanding))
 
 
 @nox.session(requires=["build"])
