@@ -1,0 +1,1 @@
+"""RemoteMonitor: streams a training to a server. The server that shows it is in ``cthulhu_remote.server``."""
