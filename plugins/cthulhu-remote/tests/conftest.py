@@ -31,9 +31,7 @@ def train() -> Callable[..., Run]:
     With ``batches``, the losses of each epoch's batches, too.
     """
 
-    def train(
-        callbacks: Any, epochs: Sequence[dict[str, Any]], batches: Sequence[float] = (), **arguments: Any
-    ) -> Run:
+    def train(callbacks: Any, epochs: Sequence[dict[str, Any]], batches: Sequence[float] = (), **arguments: Any) -> Run:
         end = arguments.get("initial_epoch", 0) + len(epochs)
         run = Run(SimpleNamespace(), epochs=end, callbacks=[Log(epochs), callbacks], **arguments)
         with run:

@@ -196,6 +196,13 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
 KINDS: dict[str, Callable[[], Server]] = {
     "takes": Server,
     "monitor": lambda: Server(is_monitor=True),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
 import time
@@ -13,18 +12,11 @@ import pytest
 import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from servers import HANG, RESET, TAKE, TAKE_AND_RESET, Server
+from servers import HANG, RESET, TAKE, TAKE_AND_RESET, Server, closed_port
 
 from cthulhu.callbacks import Callback, RemoteMonitor
 
 LOGS = [{"loss": float(epoch)} for epoch in range(5)]
-
-
-def closed_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 class Wait(Callback):
@@ -53,9 +45,7 @@ def test_server_that_fails_for_a_while_gets_everything_in_order_once(train, star
         train([monitor, Wait(lambda: server.taken, 2)], LOGS)
     assert server.epochs == [0, 1, 2, 3, 4]
     (message,) = messages(caught)
-    assert message.startswith(
-        f"RemoteMonitor cannot deliver to {server.url}/publish/epoch/end/: it answers "
-    )
+    assert message.startswith(f"RemoteMonitor cannot deliver to {server.url}/publish/epoch/end/: it answers ")
     assert message.endswith("what waits is sent when it can be: cthulhu-monitor is a server for it")
 
 
@@ -89,7 +79,9 @@ def test_server_that_hangs_is_left_after_flush_timeout(train, start):
     with pytest.warns(UserWarning, match="5 epochs were not delivered") as caught:
         train(monitor, LOGS)
     assert 0.3 <= time.perf_counter() - begun < 2
-    assert messages(caught)[-1].endswith("they are gone; spool='unsent.sqlite3' would have kept them")
+    assert messages(caught)[-1].endswith(
+        "it has not answered yet; they are gone; spool='unsent.sqlite3' would have kept them"
+    )
 
 
 def test_server_that_hangs_once_is_asked_again_after_the_timeout(train, start, impatient):

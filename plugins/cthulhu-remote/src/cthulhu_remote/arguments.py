@@ -117,9 +117,10 @@ def seconds(name: str, value: Any) -> float:
     expected = f"RemoteMonitor({name}={value!r}): expected a number of seconds, 0 or more"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(expected)
-    if not 0 <= value < float("inf"):
+    number = float(value)
+    if not 0 <= number < float("inf"):
         raise ValueError(expected)
-    return float(value)
+    return number
 
 
 def timeout(value: Any) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""RemoteMonitor, the callback: what is told, and when. How it gets to the server is said in the modules beside this one."""
+"""RemoteMonitor, the callback: what is told, and when. How it gets to the server is said in the modules beside it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cthulhu_remote.batches import EveryBatch, EveryNth
 from cthulhu_remote.connection import Connection
 from cthulhu_remote.events import Event, Kind, told
 from cthulhu_remote.sender import Outcome, Sender
-from cthulhu_remote.spool import Spool
+from cthulhu_remote.waiting import Spool
 
 
 class RemoteMonitor(Callback):
@@ -145,8 +145,8 @@ class RemoteMonitor(Callback):
             self._has_warned = True
             cure = ": cthulhu-monitor is a server for it" if _is_here(self._url) else ""
             warnings.warn(
-                f"RemoteMonitor cannot deliver to {self._shown}: {self._sender.cause}; training goes on, and what waits "
-                f"is sent when it can be{cure}",
+                f"RemoteMonitor cannot deliver to {self._shown}: {self._sender.cause}; training goes on, and what "
+                f"waits is sent when it can be{cure}",
                 stacklevel=2,
             )
 
@@ -198,13 +198,14 @@ class RemoteMonitor(Callback):
                 if self.spool is None
                 else f"they are kept in {self.spool!r}, and the next training with this spool delivers them first"
             )
-            lines.append(f"{_counted(outcome.waiting)} were not delivered to {self._shown}: {outcome.cause}; {kept}")
+            cause = outcome.cause or "it has not answered yet"
+            lines.append(f"{_counted(outcome.waiting)} were not delivered to {self._shown}: {cause}; {kept}")
         if outcome.refused:
             lines.append(f"{outcome.refused} events were refused by {self._shown}: {outcome.cause}")
         if outcome.left_out:
             lines.append(
-                f"{outcome.left_out} events were left out, since more came than could be sent: every=N, with a larger N, "
-                "sends fewer"
+                f"{outcome.left_out} events were left out, since more came than could be sent: every=N, with a larger "
+                "N, sends fewer"
             )
         if lines:
             warnings.warn("RemoteMonitor: " + "; ".join(lines), stacklevel=2)
@@ -236,6 +237,6 @@ def _is_here(url: str) -> bool:
 
 
 def _counted(waiting: Counter[str]) -> str:
-    """``"3 epochs and 120 batches"``"""
+    """How many there are, as ``3 epochs and 120 batches``."""
     parts = [f"{waiting[kind]} {name}" for kind, name in (("epoch", "epochs"), ("batch", "batches")) if waiting[kind]]
     return " and ".join(parts) or "begin and end of training"

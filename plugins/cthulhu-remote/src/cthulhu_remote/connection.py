@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from cthulhu_remote.arguments import without_password
 from cthulhu_remote.events import Event
@@ -76,10 +76,11 @@ class Connection:
 
         try:
             requests.Request("POST", url).prepare()
-        except requests.RequestException as error:
+            str(urlsplit(url).hostname).encode("idna")  # as looking up its address does
+        except (requests.RequestException, UnicodeError) as error:
             raise ValueError(
-                f"RemoteMonitor cannot send to {without_password(url)!r} ({type(error).__name__}): expected the address "
-                "of a server, e.g. root='http://localhost:9000'"
+                f"RemoteMonitor cannot send to {without_password(url)!r} ({type(error).__name__}): expected the "
+                "address of a server, e.g. root='http://localhost:9000'"
             ) from None
         self._url = url
         self._field = field
@@ -155,7 +156,7 @@ class Connection:
             target = urljoin(url, response.headers["Location"])
             if not target.startswith(("http://", "https://")):
                 break
-            if self._session.should_strip_auth(url, target):
+            if self._session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
                 own = {}
             url = target
         raise Unreachable(f"redirects lead nowhere, last to {without_password(url)}", is_lasting=True)

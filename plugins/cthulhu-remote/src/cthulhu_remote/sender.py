@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cthulhu_remote.connection import Connection, Refused, Unreachable
 from cthulhu_remote.events import Event
-from cthulhu_remote.spool import Memory, Spool, Waiting
+from cthulhu_remote.waiting import Memory, Spool, Waiting
 
 INTERVAL = 0.1
 """Seconds in which the values of batches are collected before they are sent: each request costs training time."""
@@ -147,9 +147,7 @@ class Sender:
                 elif remaining > 0:
                     self._changed.wait(remaining)
                 else:
-                    events = waiting.head(self._connection.most)
-                    first = events[0]
-                    return list(takewhile(lambda event: event[1:3] == first[1:3], events))
+                    return _of_one_sender(waiting.head(self._connection.most))
             return ()
 
     def _settle(self, events: Sequence[Event], refusal: str = "") -> None:
@@ -183,3 +181,9 @@ class Sender:
 
     def _places(self) -> list[Waiting]:
         return [self._memory] if self._spool is None else [self._spool, self._memory]
+
+
+def _of_one_sender(events: Sequence[Event]) -> list[Event]:
+    """The first events, as far as they are of one run and sender: an earlier process may have left others."""
+    first = events[0]
+    return list(takewhile(lambda event: (event.run, event.sender) == (first.run, first.sender), events))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -131,7 +130,8 @@ class Spool:
     def head(self, most: int) -> list[Event]:
         """The next ones."""
         query = "SELECT kind, run, sender, number, time, payload FROM events WHERE id > ? ORDER BY id LIMIT ?"
-        return [Event(*row[:5], json.loads(row[5])) for row in self._file.execute(query, (self._done, most))]
+        rows = self._file.execute(query, (self._done, most))
+        return [Event._make((*fields, json.loads(text))) for *fields, text in rows]
 
     def remove(self, count: int) -> None:
         """Delete the next ones."""
