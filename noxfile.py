@@ -52,6 +52,14 @@ def wheel(package: str) -> Path:
     return path
 
 
+def whole(package: str) -> str | Path:
+    """A plugin's wheel together with what its extras need; those of the core are the plugins themselves."""
+    extras = load_toml(FOLDERS[package] / "pyproject.toml")["project"].get("optional-dependencies", {})
+    if package == CORE or not extras:
+        return wheel(package)
+    return f"{package}[{','.join(extras)}] @ {wheel(package).as_uri()}"
+
+
 def pytest(session: nox.Session, *arguments: str | Path, marks: str = "not slow") -> None:
     """Run pytest with the settings of the root, in a folder from which nothing of the checkout can be imported."""
     session.chdir(session.create_tmp())
@@ -116,25 +124,27 @@ def wheels(session: nox.Session, package: str) -> None:
 @nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
     """Train a model on real data with every package, each found through its entry point."""
-    install(session, *map(wheel, FOLDERS), *group("demo"))
+    install(session, *map(whole, FOLDERS), *group("demo"))
     session.run("python", "examples/demo.py", *session.posargs)
 
 
 @nox.session(requires=["build"], default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the overhead of the loop, of a hook, of saving a model, and of writing for TensorBoard."""
-    install(session, wheel(CORE), wheel("cthulhu-progbar"), wheel("cthulhu-checkpoint"), wheel("cthulhu-tensorboard"))
+    """Measure the overhead of the loop, of a hook, of saving a model, of writing for TensorBoard, of reporting."""
+    measured = ["cthulhu-progbar", "cthulhu-checkpoint", "cthulhu-tensorboard", "cthulhu-remote"]
+    install(session, wheel(CORE), *map(wheel, measured), "trustme")
     session.run("python", "benchmarks/overhead.py", *session.posargs)
     session.run("python", "benchmarks/progbar.py", *session.posargs)
     session.run("python", "benchmarks/checkpoint.py", *session.posargs)
     session.run("python", "benchmarks/tensorboard.py", *session.posargs)
+    session.run("python", "benchmarks/remote.py", *session.posargs)
 
 
 @nox.session(requires=["build"])
 @nox.parametrize("name", PLUGINS, ids=PLUGINS)
 def plugin(session: nox.Session, name: str) -> None:
     """The tests of a plugin, beside the core alone."""
-    install(session, wheel(CORE), wheel(name), *group("test", name))
+    install(session, wheel(CORE), whole(name), *group("test", name))
     pytest(session, FOLDERS[name] / "tests")
 
 
@@ -148,16 +158,19 @@ def keras(session: nox.Session) -> None:
 
 @nox.session(requires=["build"], default=False)
 def browser(session: nox.Session) -> None:
-    """What TensorBoard shows of a training, in Debian's Chromium; pictures of its pages go to browser-output."""
+    """What pages show of a training, in Debian's Chromium; pictures of them go to browser-output."""
     chromium = shutil.which("chromium")
     if chromium is None and shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "update", "--quiet", external=True, silent=True)
         session.run("apt-get", "install", "--yes", "--quiet", "chromium", external=True, silent=True)
         chromium = shutil.which("chromium")
     if chromium is None:
         session.skip("there is no chromium to look with, and it cannot be installed: apt-get install chromium")
-    install(session, wheel(CORE), wheel("cthulhu-tensorboard"), *group("browser", "cthulhu-tensorboard"))
+    pages = [name for name in PLUGINS if (FOLDERS[name] / "tests_browser").exists()]
+    tools = dict.fromkeys(tool for name in pages for tool in group("browser", name))
+    install(session, wheel(CORE), *map(whole, pages), *tools)
     session.env.update({"CHROMIUM": chromium, "SCREENSHOTS": str(ROOT / "browser-output")})
-    pytest(session, FOLDERS["cthulhu-tensorboard"] / "tests_browser")
+    pytest(session, *(FOLDERS[name] / "tests_browser" for name in pages))
 
 
 @nox.session(requires=["build"])
@@ -175,7 +188,7 @@ def lowest(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join([*lowest, *(pin for pin in pins if pin.partition("==")[0] not in chosen)]))
     tools = [*group("lowest"), *(tool for name in FOLDERS for tool in group("test", name))]
-    install(session, *map(wheel, FOLDERS), *tools, constraints=constraints)
+    install(session, *map(whole, FOLDERS), *tools, constraints=constraints)
     # A package that requires nothing but the core has nothing that could be lower.
     requires = {name: load_toml(FOLDERS[name] / "pyproject.toml")["project"]["dependencies"] for name in PLUGINS}
     demanding = [name for name in PLUGINS if len(requires[name]) > 1]
@@ -200,5 +213,5 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """The tests of everything that take more than a few seconds."""
     tools = [*group("test"), *(tool for name in PLUGINS for tool in group("test", name))]
-    install(session, *map(wheel, FOLDERS), *dict.fromkeys(tools))
+    install(session, *map(whole, FOLDERS), *dict.fromkeys(tools))
     pytest(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS), marks="slow")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cthulhu_lukthu import LuKthuCallback as LuKthuCallback
     from cthulhu_progbar import ProgbarLogger as ProgbarLogger
     from cthulhu_reduce_lr import ReduceLROnPlateau as ReduceLROnPlateau
+    from cthulhu_remote import RemoteMonitor as RemoteMonitor
     from cthulhu_tensorboard import TensorBoard as TensorBoard
     from cthulhu_terminate_on_nan import TerminateOnNaN as TerminateOnNaN
 
