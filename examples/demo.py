@@ -2,17 +2,22 @@
 
     python examples/demo.py [FOLDER]
 
-The files go to FOLDER, ``demo-output`` by default. Needs scikit-learn (the scans are in it) and matplotlib.
+The files go to FOLDER, ``demo-output`` by default. While it trains, a page shows the curves in a browser. Needs
+scikit-learn (the scans are in it), matplotlib, and for the page ``cthulhu-remote[server]``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import re
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import torch
@@ -28,9 +33,8 @@ EPOCHS = 30
 ENOUGH = 0.95
 
 
-def settings(folder: Path) -> dict[str, Callable[[Any], Callback]]:
-    """For each documented callback, how this demo uses it; the log comes last, to have what the others add."""
-    folder.mkdir(parents=True, exist_ok=True)
+def settings(folder: Path, page: str) -> dict[str, Callable[[Any], Callback]]:
+    """For each documented callback, how this demo uses it; the last ones have what the others add."""
     losses = (folder / "losses.jsonl").open("w", buffering=1)
     return {
         "EarlyStopping": lambda EarlyStopping: EarlyStopping(patience=8, restore_best_weights=True, verbose=1),
@@ -46,6 +50,7 @@ def settings(folder: Path) -> dict[str, Callable[[Any], Callback]]:
         "ReduceLROnPlateau": lambda ReduceLROnPlateau: ReduceLROnPlateau(factor=0.5, patience=4, verbose=1),
         "TensorBoard": lambda TensorBoard: TensorBoard(folder / "tensorboard"),
         "TerminateOnNaN": lambda TerminateOnNaN: TerminateOnNaN(),
+        "RemoteMonitor": lambda RemoteMonitor: RemoteMonitor(page, every=10),
         "CSVLogger": lambda CSVLogger: CSVLogger(folder / "log.csv"),
     }
 
@@ -56,6 +61,23 @@ def discovered() -> list[str]:
     for row in registry.rows():
         print(f"  {row.record.name:24} {row.record.package:32} {row.record.kind:9} {row.state}")
     return [row.record.name for row in registry.rows() if row.record.kind == "callback"]
+
+
+@contextlib.contextmanager
+def page(store: Path) -> Iterator[str]:
+    """Run ``cthulhu-monitor`` meanwhile; gives its address. A person at a terminal may look as long as they like."""
+    command = [sys.executable, "-m", "cthulhu_remote.server.command", "--port", "0", "--store", str(store)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as monitor:
+        try:
+            assert monitor.stdout is not None
+            found = re.search(r"http://\S+", monitor.stdout.readline())
+            if found is None:
+                raise SystemExit("cthulhu-monitor did not start: its message is above")
+            yield found[0].rstrip("/")
+            if sys.stdin.isatty():
+                input(f"\nThe page stays at {found[0]} until you press Enter. ")
+        finally:
+            monitor.terminate()
 
 
 def digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
@@ -82,8 +104,15 @@ def draw(log: Path, picture: Path) -> None:
 def main() -> int:
     """Train, test, and say what was written; 1 if the accuracy is not what it should be."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output")
+    folder.mkdir(parents=True, exist_ok=True)
+    with page(folder / "monitor.sqlite3") as address:
+        return train(folder, address)
+
+
+def train(folder: Path, address: str) -> int:
+    """Train, while the page at ``address`` shows it; 1 if something is not what it should be."""
     names = discovered()
-    known = settings(folder)
+    known = settings(folder, address)
     if missing := set(names) - set(known):
         print(f"This demo has no use for {', '.join(sorted(missing))}: say one in settings()")
         return 1
@@ -93,8 +122,8 @@ def main() -> int:
     (x_train, y_train), (x_test, y_test) = digits()
     model = Pile([Daoloth(64, input_dim=64, activation="relu"), Daoloth(10), Azatoth("softmax")])
     model.conjure(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
-    print(f"\nTraining on {len(x_train)} scans:")
-    model.summon(x_train, y_train, epochs=EPOCHS, validation_split=0.1, callbacks=callbacks)
+    print(f"\nTraining on {len(x_train)} scans. To watch it, open {address}/ in a browser.")
+    history = model.summon(x_train, y_train, epochs=EPOCHS, validation_split=0.1, callbacks=callbacks)
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
     print(f"\nTest accuracy on {len(x_test)} other scans: {accuracy:.4f} (loss {loss:.4f})")
 
@@ -102,8 +131,15 @@ def main() -> int:
     print("\nWritten:")
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         print(f"  {path} ({path.stat().st_size:,} bytes)")
+    with urlopen(f"{address}/api/runs") as answer:
+        run = json.load(answer)["runs"][0]
+    print(f"\nThe page at {address}/ shows the run {run['name']!r}: {run['state']}, epoch {run['epoch'] + 1}.")
+    print(f"To look again later: cthulhu-monitor --store {folder / 'monitor.sqlite3'}")
     if accuracy < ENOUGH:
         print(f"The accuracy should be at least {ENOUGH}")
+        return 1
+    if run["epoch"] != history.epoch[-1]:
+        print(f"The page should show epoch {history.epoch[-1] + 1}")
         return 1
     return 0
 
