@@ -14,8 +14,10 @@ const INCREMENTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].concat(
 /** Below so many epochs in view the cursor stops at batches, too. */
 const FINE = 3;
 /** Points are marked where there are at least so many pixels between them. */
-const ROOMY = 16;
+const ROOMY = 28;
 const DASH = [6, 4];
+/** How opaque what is drawn behind a curve is. */
+const ALPHA = { batch: 0.22, training: 0.35, validation: 0.35, strong: 1 };
 
 /** A colour of monitor.css, as it is in the light or in the dark. */
 function colour(name) {
@@ -123,7 +125,7 @@ export class Chart {
       },
       scales: {
         x: { time: false, range: () => this.range },
-        y: choices.log ? { distr: 3 } : {},
+        y: choices.log ? { distr: 3, range: (_, low, high) => rangeOfLog(low, high) } : {},
       },
       axes: [this.axisOfEpochs(), this.axisOfValues()],
       series: [{}, ...this.curves.map((curve, index) => this.series(curve, this.colours[index]))],
@@ -152,11 +154,11 @@ export class Chart {
   }
 
   axisOfEpochs() {
-    return { ...this.axis(), incrs: INCREMENTS, size: 28, gap: 4, values: (_, splits) => splits.map(format.number) };
+    return { ...this.axis(), incrs: INCREMENTS, size: 28, gap: 4, values: (_, splits) => splits.map(tick) };
   }
 
   axisOfValues() {
-    const values = (_, splits) => splits.map((split) => (split === null ? "" : format.number(split)));
+    const values = (_, splits) => splits.map(tick);
     const size = (_, texts) => 18 + 6.6 * Math.max(3, ...(texts ?? []).map((text) => text.length));
     return { ...this.axis(), values, size, gap: 4 };
   }
@@ -165,7 +167,7 @@ export class Chart {
     return {
       stroke,
       width: curve.faint ? 1 : 2,
-      alpha: curve.faint ? 0.35 : 1,
+      alpha: ALPHA[curve.faint ? curve.kind : "strong"],
       dash: curve.kind === "validation" ? DASH : undefined,
       points: {
         show: (plot, index) => this.isRoomy(plot, this.curves[index - 1]),
@@ -284,6 +286,20 @@ export class Chart {
     this.plot?.destroy();
     this.element.remove();
   }
+}
+
+/** A number beside an axis; a log scale leaves most of its lines without one. */
+function tick(split) {
+  return split === null ? "" : format.number(split, 6);
+}
+
+/** The range of a log scale, rounded to one digit: uPlot's own goes to the next power of ten. */
+function rangeOfLog(low, high) {
+  if (low === null || low === undefined) return [null, null];
+  const digit = (value) => 10 ** Math.floor(Math.log10(value));
+  const down = Math.floor(low / digit(low)) * digit(low);
+  const up = Math.ceil(high / digit(high)) * digit(high);
+  return down < up ? [down, up] : [down / 2, up * 2];
 }
 
 /** Pixels between the points of a curve. */

@@ -30,14 +30,15 @@ function pair(large, largeUnit, small, smallUnit) {
 /**
  * A value as it stands in a table or beside an axis.
  * @param {number} value
- * @returns {string} up to five significant digits
+ * @param {number} digits that are significant, at most
+ * @returns {string}
  */
-export function number(value) {
+export function number(value, digits = 4) {
   const size = Math.abs(value);
   if (size !== 0 && (size >= 1e6 || size < 1e-4)) {
     return value.toExponential(3).replace(/\.?0+e/, "e").replace("e+", "e");
   }
-  return String(Number(value.toPrecision(5)));
+  return String(Number(value.toPrecision(digits)));
 }
 
 /**

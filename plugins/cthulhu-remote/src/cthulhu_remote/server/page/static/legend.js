@@ -69,13 +69,14 @@ export class Legend {
       { kind: "batch", faint: true, title: "batch", style: "soft" },
     ].filter((column) => column.only !== false && has(column.kind, column.faint));
     const titles = this.columns.map(({ title, style }) => cell("th", title, style));
+    for (const title of titles) title.title = title.textContent;
     const heads = [cell("th", "run"), ...titles];
     for (const head of heads) head.scope = "col";
     const row = document.createElement("tr");
     row.append(...heads);
     this.head.replaceChildren(row);
     const runs = new Map(curves.map((curve) => [curve.run, curve]));
-    this.rows = [...runs.values()].map((curve) => this.row(curve));
+    this.rows = [...runs.values()].map((curve) => this.row(curve)).reverse();
     this.body.replaceChildren(...this.rows.map(({ element }) => element));
   }
 
@@ -84,6 +85,7 @@ export class Legend {
     element.dataset.colour = colour;
     const head = cell("th", name, "legend-run");
     head.scope = "row";
+    head.title = name;
     const cells = this.columns.map(({ style }) => cell("td", NOTHING, style));
     element.append(head, ...cells);
     return { run, name, element, cells };
