@@ -1,0 +1,185 @@
+"""The sender: one thread that sends events in their order, and goes on trying while training goes on."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from itertools import takewhile
+from time import monotonic
+from typing import NamedTuple
+
+from cthulhu_remote.connection import Connection, Refused, Unreachable
+from cthulhu_remote.events import Event
+from cthulhu_remote.spool import Memory, Spool, Waiting
+
+INTERVAL = 0.1
+"""Seconds in which the values of batches are collected before they are sent: each request costs training time."""
+FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
+"""Seconds after which the sender tries again, for the first time and at most; a random part of it up to a half less."""
+
+
+class Outcome(NamedTuple):
+    """What became of the events.
+
+    Attributes:
+        waiting: how many of each kind are not sent.
+        refused: how many the server will never take.
+        left_out: how many there was no room for.
+        cause: why, as far as the sender knows; empty if nothing has failed.
+    """
+
+    waiting: Counter[str]
+    refused: int
+    left_out: int
+    cause: str
+
+
+class Sender:
+    """Sends events, oldest first, each until the server has it or refuses it.
+
+    Args:
+        connection: where to; it is the thread's from now on.
+        spool: the file in which events wait; those that are in it already are sent first. Else they wait in memory.
+    """
+
+    def __init__(self, connection: Connection, spool: Spool | None = None) -> None:
+        self._connection = connection
+        self._spool = spool
+        self._memory = Memory()
+        self._changed = threading.Condition()
+        # Guarded by the condition:
+        self._is_idle = self._is_urgent = self._is_flushing = self._is_closed = False
+        self._refused = self._left_out = 0
+        self._cause = ""
+        self._is_lasting = False
+        self._failure: BaseException | None = None
+        self._sent_at = float("-inf")
+        self._thread = threading.Thread(target=self._work, name="RemoteMonitor", daemon=True)
+        self._thread.start()
+
+    @property
+    def cause(self) -> str:
+        """Why the last event that failed did; empty if none has."""
+        return self._cause
+
+    def put(self, event: Event) -> None:
+        """Take an event, to be sent soon; waits for nothing but, where there is a spool, for its file.
+
+        Raises:
+            RuntimeError: the thread has died of a fault of its own.
+        """
+        with self._changed:
+            if self._failure is not None:
+                raise RuntimeError("RemoteMonitor's sender has failed; nothing more is sent") from self._failure
+            if not self._store(event):
+                self._left_out += 1
+            self._is_urgent |= event.kind != "batch"
+            if self._is_idle or self._is_urgent:
+                self._changed.notify_all()
+
+    def _store(self, event: Event) -> bool:
+        # What comes after an event in memory must wait there too: the file is sent first.
+        if self._spool is not None and not self._memory.head(1):
+            try:
+                return self._spool.put(event)
+            except sqlite3.Error as error:
+                self._cause = f"the spool cannot be written: {error}"
+        return self._memory.put(event)
+
+    def flush(self, timeout: float) -> None:
+        """Wait until everything is sent, at most ``timeout`` seconds, and no longer where only the user can help."""
+        with self._changed:
+            self._is_flushing, self._is_lasting = True, False
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._failure is not None or self._is_lasting or not self._waiting(), timeout
+            )
+
+    def close(self) -> Outcome:
+        """Stop sending, now. What is being sent may yet arrive, and counts as not sent."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+            waiting: Counter[str] = Counter()
+            for place in self._places():
+                waiting += place.counts()
+            if self._spool is not None:
+                self._spool.close()
+            return Outcome(waiting, self._refused, self._left_out, self._cause)
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        delay = FIRST_DELAY
+        try:
+            while events := self._next():
+                try:
+                    self._connection.deliver(events)
+                except Unreachable as error:
+                    self._pause(error, max(delay * random.uniform(0.5, 1), error.wait))
+                    delay = min(2 * delay, LONGEST_DELAY)
+                except Refused as error:
+                    self._settle(events, str(error))
+                else:
+                    delay = FIRST_DELAY
+                    self._settle(events)
+        except BaseException as error:  # noqa: BLE001 - raised where the next event is put
+            with self._changed:
+                self._failure = error
+                self._changed.notify_all()
+        finally:
+            self._connection.close()
+
+    def _next(self) -> Sequence[Event]:
+        """The events that are to be sent now, once there are some; none when the sender is closed."""
+        with self._changed:
+            while not self._is_closed:
+                waiting = self._waiting()
+                collects = self._connection.most > 1 and not (self._is_urgent or self._is_flushing)
+                remaining = self._sent_at + INTERVAL - monotonic() if collects else 0
+                if waiting is None:
+                    self._is_urgent, self._is_idle = False, True
+                    self._changed.wait()
+                    self._is_idle = False
+                elif remaining > 0:
+                    self._changed.wait(remaining)
+                else:
+                    events = waiting.head(self._connection.most)
+                    first = events[0]
+                    return list(takewhile(lambda event: event[1:3] == first[1:3], events))
+            return ()
+
+    def _settle(self, events: Sequence[Event], refusal: str = "") -> None:
+        """Be done with events."""
+        with self._changed:
+            self._sent_at = monotonic()
+            if self._is_closed:
+                return
+            waiting = self._waiting()
+            assert waiting is not None
+            waiting.remove(len(events))
+            if refusal:
+                self._refused += len(events)
+                self._cause = refusal
+            self._changed.notify_all()
+
+    def _pause(self, error: Unreachable, delay: float) -> None:
+        """Wait before the next try; the end of training is worth a try at once, and then several."""
+        with self._changed:
+            self._cause, self._is_lasting = str(error), error.is_lasting
+            self._changed.notify_all()
+            was_flushing = self._is_flushing
+            self._changed.wait_for(
+                lambda: self._is_closed or self._is_flushing != was_flushing,
+                min(delay, FIRST_DELAY) if was_flushing else delay,
+            )
+
+    def _waiting(self) -> Waiting | None:
+        """Where the oldest event waits; None if there is none."""
+        return next((place for place in self._places() if place.head(1)), None)
+
+    def _places(self) -> list[Waiting]:
+        return [self._memory] if self._spool is None else [self._spool, self._memory]
