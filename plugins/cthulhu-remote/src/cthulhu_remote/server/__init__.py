@@ -1,1 +1,1 @@
-"""cthulhu-monitor: the server to which RemoteMonitor reports, and the page that it shows. Needs the extra ``server``."""
+"""cthulhu-monitor: the server to which RemoteMonitor reports, and the page that it shows. Needs the extra server."""
