@@ -109,10 +109,12 @@ export class Legend {
 
   /** @returns {string} the table as a sentence, for those who hear it */
   read() {
-    const runs = this.rows.map(({ name, cells }) => {
+    const reading = ({ name, cells }) => {
       const values = cells.map((one, index) => `${this.columns[index].title} ${one.textContent}`);
-      return `${name}: ${values.join(", ")}`;
-    });
+      return `${name}: ${values.filter((value) => !value.endsWith(NOTHING)).join(", ")}`;
+    };
+    const isThere = ({ cells }) => cells.some((one) => one.textContent !== NOTHING);
+    const runs = this.rows.filter(isThere).map(reading);
     return `${this.caption.textContent}. ${runs.join(". ")}`;
   }
 }

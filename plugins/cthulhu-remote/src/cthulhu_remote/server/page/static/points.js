@@ -65,6 +65,8 @@ export class Points {
     if (ofBatch) this.largestBatch = Math.max(this.largestBatch, point.batch);
     if (this.batches.length > MOST_BATCHES) this.batches = thinEvenly(this.batches, MOST_BATCHES / 2);
     for (const [name, value] of Object.entries(point.values)) {
+      // How many samples a batch has is no metric.
+      if (ofBatch && name === "size") continue;
       if (value === null || typeof value === "number") this.names.add(name);
     }
   }
