@@ -103,11 +103,14 @@ export class Chart {
 
   rebuild(data, choices) {
     this.plot?.destroy();
+    this.plot = null;
     this.colours = this.curves.map((curve) => colour(`--run-${curve.colour}`));
     this.legend.arrange(this.curves, choices.smoothing);
     this.place.replaceChildren();
     this.quietly(() => {
       this.plot = new uPlot(this.options(choices), data, this.place);
+      // It would draw a little later, and tell of its cursor then.
+      this.plot.batch(() => {});
     });
     this.plot.ctx.canvas.setAttribute("aria-hidden", "true");
   }
