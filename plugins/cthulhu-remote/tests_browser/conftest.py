@@ -70,6 +70,7 @@ class Server:
 
     def publish(self, run: str, *events: dict[str, Any], ago: float = 0.0) -> None:
         """Tell of a run what RemoteMonitor would tell."""
+        run = run.replace(" ", "_")
         first = self.numbers.get(run, 0) + 1
         self.numbers[run] = first + len(events) - 1
         told = [[first + index, time.time() - ago] for index in range(len(events))]
@@ -137,7 +138,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the page complains about: errors, warnings, breaches of its policy, and dialogs, which nobody has asked for."""
+    """What the page complains about: errors, warnings, breaches of its policy, and dialogs, which nobody asked for."""
     return []
 
 

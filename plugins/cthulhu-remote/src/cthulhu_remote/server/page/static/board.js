@@ -128,6 +128,7 @@ export class Board {
 
   /** Draw the charts that are in sight. */
   draw() {
+    window.clearTimeout(this.timer);
     this.timer = null;
     const runs = this.runs();
     const theme = this.dark.matches ? "dark" : "light";
@@ -164,5 +165,7 @@ export class Board {
     this.whole.hidden = isWhole;
     this.whole.title = isWhole ? "" : `shown: ${place(clipped[0])} to ${place(clipped[1])}`;
     this.refresh();
+    // The next key may ask for a place in the new range.
+    this.draw();
   }
 }

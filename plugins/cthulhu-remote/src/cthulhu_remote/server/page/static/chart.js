@@ -38,6 +38,7 @@ export class Chart {
     this.structure = null;
     this.plot = null;
     this.x = null;
+    this.range = [0, 1];
     this.build();
   }
 

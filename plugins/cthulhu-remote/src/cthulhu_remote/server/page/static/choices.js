@@ -42,13 +42,16 @@ export class Choices {
     this.shown = new Set();
   }
 
-  /** Keep what has been chosen. */
+  /** Keep what has been chosen, where it differs from what is kept. */
   keep() {
     const { log, batches, smoothing, open } = this;
     const asked = Object.fromEntries(this.asked);
     const colours = Object.fromEntries(this.colours);
+    const text = JSON.stringify({ log, batches, smoothing, open, asked, colours });
+    if (text === this.kept) return;
+    this.kept = text;
     try {
-      window.localStorage.setItem(KEY, JSON.stringify({ log, batches, smoothing, open, asked, colours }));
+      window.localStorage.setItem(KEY, text);
     } catch (error) {
       console.debug("choices cannot be kept:", error.name);
     }
@@ -67,6 +70,7 @@ export class Choices {
     for (const id of unasked) if (!this.asked.has(id) && this.shown.size < UNASKED) this.shown.add(id);
     this.seen = there;
     this.colour(ids);
+    this.keep();
   }
 
   /**

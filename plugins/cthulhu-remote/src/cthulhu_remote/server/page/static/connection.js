@@ -60,9 +60,14 @@ export class Connection {
 
   /** The browser tries again by itself, unless the server answered with something that is no stream. */
   broken(source) {
+    if (source.readyState === EventSource.CLOSED) this.again();
+    else this.listener.state(false);
+  }
+
+  /** Open the stream anew, in a while. */
+  again() {
+    this.close();
     this.listener.state(false);
-    if (source.readyState !== EventSource.CLOSED) return;
-    window.clearTimeout(this.timer);
     this.timer = window.setTimeout(() => this.look(), AGAIN);
   }
 

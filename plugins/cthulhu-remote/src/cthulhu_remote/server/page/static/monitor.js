@@ -21,6 +21,8 @@ class Monitor {
     this.points = new Map();
     /** Runs that are being fetched: what arrives meanwhile is added afterwards. */
     this.fetching = new Map();
+    /** Messages that arrive while all runs are being fetched; null at other times. */
+    this.late = [];
     /** Seconds by which the server's clock is ahead. */
     this.ahead = 0;
     this.runs = new Runs(document, (id, shown) => this.choose(id, shown));
@@ -50,16 +52,25 @@ class Monitor {
 
   /** Fetch everything: what has happened while there was no connection is not told again. */
   async reload() {
+    const late = [];
+    this.late = late;
+    let answer;
     try {
-      const { now, runs } = await fetchRuns();
-      this.ahead = now - Date.now() / 1000;
-      this.summaries = runs;
-      this.list(new Set(runs.map(({ id }) => id)));
-      await Promise.all(runs.map(({ id }) => id).filter((id) => this.choices.shown.has(id)).map((id) => this.load(id)));
+      answer = await fetchRuns();
     } catch (error) {
-      // The stream breaks as well then, and when it is open again everything is fetched again.
       console.debug("the runs cannot be fetched yet:", error.message);
+      if (this.late === late) this.connection.again();
+      return;
     }
+    // The connection has broken and is open again: a later question is under way.
+    if (this.late !== late) return;
+    this.late = null;
+    this.ahead = answer.now - Date.now() / 1000;
+    this.summaries = answer.runs;
+    this.list(new Set(answer.runs.map(({ id }) => id)));
+    for (const { id } of answer.runs) if (this.choices.shown.has(id)) this.load(id);
+    for (const message of late) this.update(message);
+    this.board.refresh();
   }
 
   /** Fetch the points of a run. */
@@ -84,8 +95,13 @@ class Monitor {
     this.board.refresh();
   }
 
-  /** Take a message of the stream. */
-  update({ now, runs, points }) {
+  /** Take a message of the stream, or put it aside while it is not known which runs there are. */
+  update(message) {
+    if (this.late) {
+      this.late.push(message);
+      return;
+    }
+    const { now, runs, points } = message;
     this.ahead = now - Date.now() / 1000;
     this.replace(runs);
     this.list(new Set(runs.map(({ id }) => id)));
