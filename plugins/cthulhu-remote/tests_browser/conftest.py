@@ -143,23 +143,22 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def page(chromium: Any, complaints: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page, of which a picture is kept when the test has passed; what it complains about fails the test."""
+def page(chromium: Any, complaints: list[str]) -> Iterator[Page]:
+    """A page; what it complains about fails the test."""
     page: Page = chromium.new_page(viewport={"width": 1400, "height": 900})
     page.set_default_timeout(SECONDS * 1000)
     page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     yield page
-    # What the pointer is moved over and the last points have been drawn by then.
-    page.wait_for_timeout(500)
-    picture(page, request.node.name.removeprefix("test_"))
     page.close()
     assert complaints == []
 
 
 def picture(page: Page, name: str) -> None:
     """Keep a picture of the page."""
+    # What has just happened has been drawn by then.
+    page.wait_for_timeout(500)
     pictures = Path(os.environ["SCREENSHOTS"])
     pictures.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=pictures / f"remote_{name}.png")
@@ -167,6 +166,7 @@ def picture(page: Page, name: str) -> None:
 
 @pytest.fixture
 def keep_picture() -> Callable[[Page, str], None]:
+    """``keep_picture(page, name)``: a picture for people to look at."""
     return picture
 
 

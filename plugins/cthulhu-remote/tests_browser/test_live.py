@@ -40,7 +40,9 @@ def expect_last(page: Page, server, name: str, epoch: int) -> None:
     expect(chart(page, "loss").locator("caption")).to_have_text("latest")
 
 
-def test_curve_grows_and_a_restart_of_the_server_does_not_matter(server, train, page, complaints, coloured) -> None:
+def test_curve_grows_and_a_restart_of_the_server_does_not_matter(
+    server, train, page, complaints, coloured, keep_picture
+) -> None:
     page.goto(server.url)
     expect(page.locator("#connection")).to_have_text("live")
     expect(page.get_by_role("heading", name="No training has reported yet")).to_be_visible()
@@ -74,6 +76,7 @@ def test_curve_grows_and_a_restart_of_the_server_does_not_matter(server, train, 
     expect(page.locator(".run-progress")).to_have_js_property("value", 8)
     assert page.evaluate("window.isTheSamePage") is True
 
+    keep_picture(page, "training")
     # Names are shown as they are, and make nothing.
     expect(page.locator(".run-name")).to_have_text(NAME)
     expect(chart(page, HOSTILE).get_by_role("heading")).to_have_text(HOSTILE)

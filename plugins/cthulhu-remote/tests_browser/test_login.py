@@ -17,11 +17,12 @@ def guarded(server):
     return server
 
 
-def test_token_opens_the_page(guarded, page, complaints) -> None:
+def test_token_opens_the_page(guarded, page, complaints, keep_picture) -> None:
     page.goto(guarded.url)
     page.get_by_label("Token").fill("another")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("That is not the token of this server.")
+    keep_picture(page, "login")
     # A browser says itself that it was refused.
     complaints[:] = [text for text in complaints if "401" not in text]
     page.get_by_label("Token").fill(TOKEN)

@@ -204,7 +204,7 @@ def test_training_that_says_nothing_is_silent(server, page) -> None:
     expect(page.locator(".run-state")).to_have_text("silent for 3 min")
 
 
-def test_keyboard_is_enough(server, page) -> None:
+def test_keyboard_is_enough(server, page, keep_picture) -> None:
     open_page(server, page)
 
     def tab_to(condition: str) -> None:
@@ -238,6 +238,7 @@ def test_keyboard_is_enough(server, page) -> None:
         "loss, epoch 5. second: loss 2.125, val_loss 3.125, batch 1.3. first: loss 0.25, val_loss 1.25, batch 1.3"
     )
     assert page.locator("#announcer").get_attribute("aria-live") == "polite"
+    keep_picture(page, "keyboard")
     page.keyboard.press("Home")
     expect(caption(page, "loss")).to_have_text("epoch 1")
     page.keyboard.press("+")
@@ -258,10 +259,11 @@ def test_phone_has_one_column_and_nothing_beside_it(server, page, keep_picture) 
     left = {round(each.bounding_box()["x"]) for each in page.locator(".chart").all()}
     assert len(left) == 1
     expect(page.locator("#runs")).to_be_hidden()
-    keep_picture(page, "phone_charts")
+    keep_picture(page, "phone")
     page.get_by_text("Runs", exact=True).click()
     expect(page.locator("#runs")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    keep_picture(page, "phone_runs")
 
 
 def test_dark_and_light(server, page, coloured, keep_picture) -> None:
@@ -276,6 +278,7 @@ def test_dark_and_light(server, page, coloured, keep_picture) -> None:
     # The curves have been drawn anew.
     assert (coloured(canvas, "--run-0") > 0).sum() > 100
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    keep_picture(page, "dark")
     assert np.mean([int(number) for number in re.findall(r"\d+", background)]) < 40
 
 

@@ -236,7 +236,8 @@ export class Chart {
     if (!this.plot) return;
     const there = x !== null && x >= this.range[0] && x <= this.range[1];
     const left = there ? this.plot.valToPos(x, "x") : -10;
-    this.quietly(() => this.plot.setCursor({ left, top: there ? 0 : -10 }));
+    // The end of what is being selected is where the pointer is, not where the cursor stops.
+    if (!this.plot.select.width) this.quietly(() => this.plot.setCursor({ left, top: there ? 0 : -10 }));
     this.legend.show(this.curves, x);
   }
 
