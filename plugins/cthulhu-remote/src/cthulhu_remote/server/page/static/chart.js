@@ -16,8 +16,10 @@ const FINE = 3;
 /** Points are marked where there are at least so many pixels between them. */
 const ROOMY = 28;
 const DASH = [6, 4];
+/** How uPlot.join is told that gaps grow. */
+const EXPAND = 2;
 /** How opaque what is drawn behind a curve is. */
-const ALPHA = { batch: 0.22, training: 0.35, validation: 0.35, strong: 1 };
+const ALPHA = { batch: 0.26, training: 0.35, validation: 0.35, strong: 1 };
 
 /** A colour of monitor.css, as it is in the light or in the dark. */
 function colour(name) {
@@ -81,7 +83,7 @@ export class Chart {
         colour: run.colour,
       })),
     );
-    const data = this.curves.length ? uPlot.join(this.curves.map(({ x, y }) => [x, y])) : [[]];
+    const data = align(this.curves);
     const parts = this.curves.map(({ run, name, colour, kind, faint }) => [run, name, colour, kind, faint]);
     const structure = JSON.stringify([parts, view.choices.log, view.choices.smoothing > 0, view.theme]);
     if (structure === this.structure && this.plot) this.quietly(() => this.plot.setData(data));
@@ -158,7 +160,9 @@ export class Chart {
   }
 
   axisOfEpochs() {
-    return { ...this.axis(), incrs: INCREMENTS, size: 28, gap: 4, values: (_, splits) => splits.map(tick) };
+    const axis = this.axis();
+    const label = { label: "epoch", labelSize: 14, labelGap: 0, labelFont: axis.font };
+    return { ...axis, ...label, incrs: INCREMENTS, size: 26, gap: 4, values: (_, splits) => splits.map(tick) };
   }
 
   axisOfValues() {
@@ -291,6 +295,12 @@ export class Chart {
     this.plot?.destroy();
     this.element.remove();
   }
+}
+
+/** Curves as uPlot takes them: one x for all of them. A gap reaches to the curve's own points, whatever is between. */
+function align(curves) {
+  const tables = curves.map(({ x, y }) => [x, y]);
+  return curves.length ? uPlot.join(tables, tables.map(() => [0, EXPAND])) : [[]];
 }
 
 /** A number beside an axis; a log scale leaves most of its lines without one. */

@@ -6,7 +6,7 @@
 
 const VALIDATION = "val_";
 /** The most points that are drawn of a curve: more than that a screen cannot show. */
-const MOST_DRAWN = 1500;
+const MOST_DRAWN = 1000;
 
 /**
  * The metric that a name belongs to: val_loss and loss share a chart.
