@@ -21,6 +21,9 @@ export function markEnds(plot, curves, colours) {
   const { ctx } = plot;
   const { left, top, width, height } = plot.bbox;
   ctx.save();
+  // What has been drawn last may have been dashed and faint.
+  ctx.setLineDash([]);
+  ctx.globalAlpha = 1;
   ctx.beginPath();
   // The marks of the last points in the corners of the plot are not cut.
   const margin = 2 * SIZE * window.devicePixelRatio;
