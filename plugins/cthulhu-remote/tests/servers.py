@@ -91,23 +91,18 @@ class Server:
             if self.is_monitor:
                 event = json.loads(headers["Cthulhu-Event"])
                 keys = [(event["sender"], number) for number, _ in event["events"]]
-                assert len(keys) == (len(payload) if isinstance(payload, list) else 1)
-                # One request is taken whole or not at all, so that they are all new or all known.
-                assert len({key in self.numbers for key in keys}) == 1
-                if keys[0] in self.numbers:
-                    return
+                posted = payload if isinstance(payload, list) else [payload]
+                # What comes again may come with more, that has been waiting meanwhile.
+                new = [each for key, each in zip(keys, posted, strict=True) if key not in self.numbers]
                 self.numbers.update(keys)
+                payload = new if isinstance(payload, list) else (new or [[]])[0]
             self.taken.append(Request(path, headers, payload, text))
             self.changed.notify_all()
 
     def serve(self, tls: ssl.SSLContext | None = None) -> ThreadingHTTPServer:
         """Begin to listen; ``port`` says where."""
-        server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
-        server.daemon_threads = True
-        server.block_on_close = False
-        server.handle_error = lambda request, address: None  # type: ignore[method-assign]
-        if tls is not None:
-            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server = _Listener(("127.0.0.1", self.port), _handler(self))
+        server.tls = tls
         self.port = server.server_address[1]
         return server
 
@@ -124,6 +119,23 @@ class Server:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    tls: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self.tls is None:
+            super().finish_request(request, client_address)
+            return
+        request.getpeername()  # of a connection that has been reset, wrap_socket would leave a socket open
+        with self.tls.wrap_socket(request, server_side=True) as wrapped:
+            super().finish_request(wrapped, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away, or does not trust the certificate, is no error of the server's."""
 
 
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
