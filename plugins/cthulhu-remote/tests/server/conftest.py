@@ -111,7 +111,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Monitor]]:
 
 @pytest.fixture(scope="session")
 def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitor]:
-    """A server that many tests share: each has runs of its own. It ends as it should, and has nothing to complain of."""
+    """A server that many tests share: each has runs of its own. In the end it has nothing to say."""
     monitor = Monitor(tmp_path_factory.mktemp("monitor") / "store.sqlite3", "--max-runs=100000")
     yield monitor
     status, _, err = monitor.end()

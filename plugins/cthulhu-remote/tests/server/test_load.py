@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -92,9 +93,7 @@ def test_nothing_is_lost_and_nothing_grows_under_load(start):
         loop = asyncio.get_running_loop()
         connect = loop.create_connection
         pages = [(await connect(Page, "127.0.0.1", monitor.port)) for _ in range(PAGES)]
-        publishers = [
-            (await connect(lambda run=run: Publisher(run), "127.0.0.1", monitor.port)) for run in range(RUNS)
-        ]
+        publishers = [(await connect(lambda run=run: Publisher(run), "127.0.0.1", monitor.port)) for run in range(RUNS)]
         begin = loop.time() + 0.5
         publishing = asyncio.gather(*(publisher.publish(begin) for _, publisher in publishers))
         await asyncio.sleep(SECONDS / 3)
@@ -111,10 +110,10 @@ def test_nothing_is_lost_and_nothing_grows_under_load(start):
     cpu += cpu_seconds(monitor.process.pid)
     latencies = sorted(latency for publisher in publishers for latency in publisher.latencies)
     p50, p99 = (latencies[int(len(latencies) * share)] for share in (0.5, 0.99))
-    print(
+    sys.stdout.write(
         f"\n{len(latencies)} publications in {SECONDS} s: p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms, "
         f"max {latencies[-1] * 1e3:.1f} ms; memory {early:.1f} MiB, then {late:.1f} MiB; processor {cpu:.1f} s; "
-        f"{sum(page.received for page in pages) / 2**20:.0f} MiB to pages"
+        f"{sum(page.received for page in pages) / 2**20:.0f} MiB to pages\n"
     )
     assert {status for publisher in publishers for status in publisher.statuses} == {b"HTTP/1.1 204"}
     for run in range(RUNS):
@@ -123,7 +122,10 @@ def test_nothing_is_lost_and_nothing_grows_under_load(start):
     for page in pages:
         told = bytes(page.tail)
         for run in range(RUNS):
-            assert json.dumps({"run": f"run-{run}", "epoch": 0, "batch": EVENTS - 1})[:-1].replace(" ", "").encode() in told
+            assert (
+                json.dumps({"run": f"run-{run}", "epoch": 0, "batch": EVENTS - 1})[:-1].replace(" ", "").encode()
+                in told
+            )
     assert p99 < 0.1
     assert late - early < 10
 
