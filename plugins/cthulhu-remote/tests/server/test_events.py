@@ -100,10 +100,10 @@ def test_repetition_is_not_told(monitor, listen):
     assert (message["runs"][0]["part"], len(message["points"])) == (1, 1)
 
 
+@pytest.mark.slow
 def test_page_that_takes_nothing_is_disconnected_and_the_others_are_not(start, listen):
     monitor = start()
     slow = socket.create_connection(("127.0.0.1", monitor.port), 10)
-    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert slow.recv(100).startswith(b"HTTP/1.1 200")
     events = iter(listen(monitor))

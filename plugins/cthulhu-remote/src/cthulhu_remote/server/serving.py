@@ -38,7 +38,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 loop="asyncio",
                 lifespan="on",
-                log_level="warning",
+                log_level="error",  # it warns of whatever is no HTTP: anybody could fill the terminal
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
