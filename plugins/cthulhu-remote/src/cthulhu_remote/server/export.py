@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +48,15 @@ def _text(text: str) -> str:
 
 
 def _lines(rows: list[list[Any]]) -> str:
-    lines = io.StringIO()
-    csv.writer(lines, lineterminator="\n").writerows(rows)
-    return lines.getvalue()
+    lines = _Lines()
+    # Some versions of Python quote a carriage return only if lines end in one.
+    csv.writer(lines, lineterminator="\r\n").writerows(rows)
+    return "\n".join([*lines, ""])
+
+
+class _Lines(list[str]):
+    """A file of lines, as far as csv needs one. They end in a line feed, as those of CSVLogger do."""
+
+    def write(self, line: str) -> None:
+        """Add a line."""
+        self.append(line.removesuffix("\r\n"))

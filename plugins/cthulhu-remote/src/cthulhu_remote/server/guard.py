@@ -30,8 +30,8 @@ HEADERS = [
 ]
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-# A client that sends more than this too much is not listened to until it has ended.
-_PATIENCE = 16 * BODY_SIZE
+# A client that still sends may not see its answer when the connection is closed. This much may come, and is dropped.
+_PATIENCE = 8 * BODY_SIZE
 
 
 class Token:

@@ -15,6 +15,8 @@ from pathlib import Path
 from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from cthulhu_remote.server import reading
 from cthulhu_remote.server.refusal import Refused
@@ -33,6 +35,23 @@ class _Page:
     def __init__(self, abort: Callable[[], None]) -> None:
         self.messages: asyncio.Queue[bytes | None] = asyncio.Queue(_MESSAGES_WAITING)
         self.abort = abort
+
+
+class _Stream(EventSourceResponse):
+    """A stream that ends as an answer ends: sse-starlette breaks it off when the server is asked to end."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = ended = False
+
+        async def passed_on(message: Message) -> None:
+            nonlocal started, ended
+            started = True
+            ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+        await super().__call__(scope, receive, passed_on)
+        if started and not ended:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class Live:
@@ -77,7 +96,7 @@ class Live:
                     self.disconnect()
             await asyncio.sleep(INTERVAL)
 
-    def response(self, request: Request) -> EventSourceResponse:
+    def response(self, request: Request) -> Response:
         """The stream of one page.
 
         Raises:
@@ -86,7 +105,7 @@ class Live:
         if len(self._pages) >= PAGES:
             raise Refused(429, f"{len(self._pages)} pages listen already, and {PAGES} may: close some")
         extensions = request.scope.get("extensions") or {}
-        return EventSourceResponse(self._messages(extensions.get("cthulhu.abort", lambda: None)), ping=_PING)
+        return _Stream(self._messages(extensions.get("cthulhu.abort", lambda: None)), ping=_PING)
 
     def disconnect(self) -> None:
         """End all streams: pages come again, and fetch what they show."""
@@ -96,7 +115,10 @@ class Live:
     def end(self) -> None:
         """End all streams, those that are only about to begin, too: the server ends."""
         self._ended = True
-        self.disconnect()
+        for page in list(self._pages):
+            if not page.messages.empty():
+                page.abort()  # it might not take the end, either
+            self._end(page)
 
     async def _messages(self, abort: Callable[[], None]) -> AsyncIterator[bytes]:
         page = _Page(abort)
