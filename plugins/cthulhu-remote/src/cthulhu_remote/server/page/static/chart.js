@@ -3,14 +3,11 @@
  * One chart: the curves of a metric of all runs that are shown, drawn by uPlot, and the legend below.
  */
 
-import * as format from "./format.js";
+import { axisOfEpochs, axisOfValues, colour, rangeOfLog } from "./axes.js";
 import { curvesOf, nearest } from "./curves.js";
 import { markEnds } from "./ends.js";
 import { Legend } from "./legend.js";
 
-const INCREMENTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].concat(
-  [1, 10, 100, 1000, 10_000, 100_000].flatMap((size) => [size, 2 * size, 5 * size]),
-);
 /** Below so many epochs in view the cursor stops at batches, too. */
 const FINE = 3;
 /** Points are marked where there are at least so many pixels between them. */
@@ -20,11 +17,6 @@ const DASH = [6, 4];
 const EXPAND = 2;
 /** How opaque what is drawn behind a curve is. */
 const ALPHA = { batch: 0.26, training: 0.35, validation: 0.35, strong: 1 };
-
-/** A colour of monitor.css, as it is in the light or in the dark. */
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
 
 /** One chart. */
 export class Chart {
@@ -133,7 +125,7 @@ export class Chart {
         x: { time: false, range: () => this.range },
         y: choices.log ? { distr: 3, range: (_, low, high) => rangeOfLog(low, high) } : {},
       },
-      axes: [this.axisOfEpochs(), this.axisOfValues()],
+      axes: [axisOfEpochs(), axisOfValues()],
       series: [{}, ...this.curves.map((curve, index) => this.series(curve, this.colours[index]))],
       hooks: {
         draw: [(plot) => markEnds(plot, this.curves, this.colours)],
@@ -146,29 +138,6 @@ export class Chart {
   size() {
     const style = getComputedStyle(this.place);
     return { width: Math.max(160, this.place.clientWidth), height: parseFloat(style.getPropertyValue("--plot-height")) };
-  }
-
-  /** Lines and letters of both axes. */
-  axis() {
-    const line = { stroke: colour("--grid"), width: 1 };
-    return {
-      stroke: colour("--soft"),
-      font: `11px ${getComputedStyle(document.body).fontFamily}`,
-      grid: line,
-      ticks: { ...line, size: 4 },
-    };
-  }
-
-  axisOfEpochs() {
-    const axis = this.axis();
-    const label = { label: "epoch", labelSize: 14, labelGap: 0, labelFont: axis.font };
-    return { ...axis, ...label, incrs: INCREMENTS, size: 26, gap: 4, values: (_, splits) => splits.map(tick) };
-  }
-
-  axisOfValues() {
-    const values = (_, splits) => splits.map(tick);
-    const size = (_, texts) => 18 + 6.6 * Math.max(3, ...(texts ?? []).map((text) => text.length));
-    return { ...this.axis(), values, size, gap: 4 };
   }
 
   series(curve, stroke) {
@@ -301,20 +270,6 @@ export class Chart {
 function align(curves) {
   const tables = curves.map(({ x, y }) => [x, y]);
   return curves.length ? uPlot.join(tables, tables.map(() => [0, EXPAND])) : [[]];
-}
-
-/** A number beside an axis; a log scale leaves most of its lines without one. */
-function tick(split) {
-  return split === null ? "" : format.number(split, 6);
-}
-
-/** The range of a log scale, rounded to one digit: uPlot's own goes to the next power of ten. */
-function rangeOfLog(low, high) {
-  if (low === null || low === undefined) return [null, null];
-  const digit = (value) => 10 ** Math.floor(Math.log10(value));
-  const down = Math.floor(low / digit(low)) * digit(low);
-  const up = Math.ceil(high / digit(high)) * digit(high);
-  return down < up ? [down, up] : [down / 2, up * 2];
 }
 
 /** Pixels between the points of a curve. */
