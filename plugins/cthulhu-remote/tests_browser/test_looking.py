@@ -227,7 +227,7 @@ def test_keyboard_is_enough(server, page, keep_picture) -> None:
     tab_to("#smoothing")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#smoothing-value")).to_have_text("0.01")
-    expect(page.get_by_role("columnheader", name="smoothed")).to_have_count(2)
+    expect(page.get_by_role("columnheader", name="smoothed")).to_have_count(3)
     page.keyboard.press("Home")
     expect(page.get_by_role("columnheader", name="smoothed")).to_have_count(0)
     tab_to(".plot")
