@@ -1,0 +1,185 @@
+"""The application: which function answers which path. What they answer is made elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from jinja2 import Environment, FileSystemLoader
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from cthulhu_remote.server import export, guard, publish, reading
+from cthulhu_remote.server.guard import Guard, Token
+from cthulhu_remote.server.live import Live
+from cthulhu_remote.server.refusal import Refused, answer_http_exception, answer_refused
+from cthulhu_remote.server.store import Store
+from cthulhu_remote.server.summary import Summary
+
+PUBLISH = "/publish/epoch/end/"
+
+_PAGE = Path(__file__).parent / "page"
+_NOT_STORED = {"Cache-Control": "no-store"}
+_MONTH = 30 * 24 * 3600
+# A body that is larger is read in a thread: others would have to wait for it.
+_LARGE = 64 * 1024
+
+
+def application(store: Store, live: Live, token: Token | None = None) -> Starlette:
+    """The application that shows a store and takes what is published.
+
+    Args:
+        store: where it is kept.
+        live: tells the pages.
+        token: what has to be given, if there is one.
+    """
+    pages = Environment(loader=FileSystemLoader(_PAGE / "templates"), autoescape=True)
+    answers = _Answers(store, live, token, pages)
+    app = Starlette(
+        routes=[
+            *(Route(path, answers.publish, methods=["POST", "OPTIONS"]) for path in (PUBLISH, PUBLISH[:-1])),
+            Route("/", answers.page),
+            Route("/login", answers.login, methods=["GET", "POST"]),
+            Route("/api/runs", answers.runs),
+            Route("/api/runs/{id}.csv", answers.table),
+            Route("/api/runs/{id}", answers.run),
+            Route("/api/events", answers.events),
+            Mount("/static", StaticFiles(directory=_PAGE / "static")),
+        ],
+        middleware=[Middleware(Guard, token=token, open_paths=("/login", "/static/"))],
+        exception_handlers={Refused: answer_refused, HTTPException: answer_http_exception},
+        lifespan=answers.lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Answers:
+    """The functions that answer, and what they share."""
+
+    def __init__(self, store: Store, live: Live, token: Token | None, pages: Environment) -> None:
+        self._store = store
+        self._live = live
+        self._token = token
+        self._pages = pages
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """Take publications, and tell of them, as long as the server runs."""
+        self._store.start(self._live.changed)
+        telling = asyncio.create_task(self._live.run())
+        try:
+            yield
+        finally:
+            telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
+            self._store.stop()
+
+    async def publish(self, request: Request) -> Response:
+        """Take events."""
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": "POST, OPTIONS"})
+        publish.check_type(request.headers)
+        body = await guard.body(request)
+        peer = request.client.host if request.client else ""
+        arguments = request.headers, body, peer, time.time()
+        if len(body) > _LARGE:
+            publication = await run_in_threadpool(publish.publication, *arguments)
+        else:
+            publication = publish.publication(*arguments)
+        await self._store.publish(publication)
+        return Response(status_code=204)
+
+    async def page(self, request: Request) -> Response:
+        """The page."""
+        runs = await run_in_threadpool(reading.summaries, self._store.path)
+        return self._render("page.html", runs=runs, now=time.time())
+
+    async def login(self, request: Request) -> Response:
+        """Ask a browser for the token, and give it a cookie."""
+        to_page = RedirectResponse("/", status_code=303)
+        if self._token is None:
+            return to_page
+        if request.method != "POST":
+            return self._render("login.html", wrong=False)
+        form = parse_qs((await guard.body(request)).decode("utf-8", "replace"))
+        if not self._token.is_right(form.get("token", [""])[-1]):
+            return self._render("login.html", 401, wrong=True)
+        to_page.set_cookie(
+            self._token.cookie,
+            self._token.proof,
+            max_age=_MONTH,
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        return to_page
+
+    async def runs(self, request: Request) -> Response:
+        """All runs."""
+        runs = await run_in_threadpool(reading.summaries, self._store.path)
+        return JSONResponse({"now": time.time(), "runs": runs}, headers=_NOT_STORED)
+
+    async def run(self, request: Request) -> Response:
+        """A run and its points."""
+        most = _most(request)
+        key, summary = await self._find(request)
+        pieces = _pieces(self._store.path, key, summary, most)
+        return StreamingResponse(pieces, media_type="application/json", headers=_NOT_STORED)
+
+    async def table(self, request: Request) -> Response:
+        """A run as a table."""
+        key, summary = await self._find(request)
+        headers = {"Content-Disposition": f'attachment; filename="{summary["id"]}.csv"', **_NOT_STORED}
+        return StreamingResponse(export.table(self._store.path, key), media_type="text/csv", headers=headers)
+
+    async def events(self, request: Request) -> Response:
+        """What happens from now on."""
+        return self._live.response(request)
+
+    async def _find(self, request: Request) -> tuple[int, Summary]:
+        id = request.path_params["id"]
+        found = await run_in_threadpool(reading.run, self._store.path, id) if publish.is_id(id) else None
+        if found is None:
+            raise Refused(404, f"there is no run {id[:80]!a}: /api/runs lists those that there are")
+        return found
+
+    def _render(self, name: str, status: int = 200, **variables: object) -> Response:
+        content = self._pages.get_template(name).render(**variables)
+        return HTMLResponse(content, status, _NOT_STORED)
+
+
+def _most(request: Request) -> int | None:
+    """How many batches are asked for at most."""
+    given = request.query_params.get("batches")
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) <= 9):
+        raise Refused(400, f"batches is {given[:20]!a}: expected how many batches at most, e.g. batches=2000")
+    return int(given)
+
+
+def _pieces(path: Path, key: int, summary: Summary, most: int | None) -> Iterator[str]:
+    """The JSON of a run, a piece at a time. Its epochs are points; how many are to come is said in the list of runs."""
+    yield json.dumps({name: value for name, value in summary.items() if name != "epochs"})[:-1]
+    for name, pages in (("epochs", reading.epochs(path, key)), ("batches", reading.batches(path, key, most))):
+        yield f',"{name}":['
+        between = ""
+        for page in pages:
+            if page:
+                yield between + reading.points_json(None, page)
+                between = ","
+        yield "]"
+    yield "}"

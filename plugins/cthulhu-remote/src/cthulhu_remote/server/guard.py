@@ -1,0 +1,169 @@
+"""Guard: who may ask. Host, origin and token of a request are looked at before anything else is."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cthulhu_remote.server.refusal import Refused
+
+BODY_SIZE = 2**20
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+#: On every answer. The page has neither scripts nor styles but in files of its own.
+HEADERS = [
+    ("Cthulhu-Monitor", "1"),
+    ("Content-Security-Policy", _POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+]
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+# A client that still sends may not see its answer when the connection is closed. This much may come, and is dropped.
+_PATIENCE = 8 * BODY_SIZE
+
+
+class Token:
+    """The token that guards the server, and the cookie of a browser that has given it.
+
+    Args:
+        token: what was given with ``--token``.
+        cookie: the name of the cookie.
+    """
+
+    def __init__(self, token: str, cookie: str) -> None:
+        self.cookie = cookie
+        self._token = token.encode()
+
+    @property
+    def proof(self) -> str:
+        """The value of the cookie. The token cannot be had from it."""
+        return hmac.new(self._token, b"cthulhu-monitor: the page", hashlib.sha256).hexdigest()
+
+    def is_right(self, given: str) -> bool:
+        """Whether this is the token."""
+        return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token)
+
+    def is_given(self, request: Request) -> bool:
+        """Whether the request comes with the token, or with the cookie."""
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.is_right(given.strip())
+        try:
+            cookie = SimpleCookie(request.headers.get("cookie", "")).get(self.cookie)
+        except CookieError:
+            return False
+        return cookie is not None and hmac.compare_digest(
+            cookie.value.encode("utf-8", "surrogatepass"), self.proof.encode()
+        )
+
+
+class Guard:
+    """An ASGI middleware that answers what may not be asked.
+
+    Args:
+        app: what answers the rest.
+        token: the token that has to be given; without one, only pages and programs that know the server by a name of
+            this computer may ask.
+        open_paths: what may be read without the token: begins of paths.
+    """
+
+    def __init__(self, app: ASGIApp, token: Token | None, open_paths: Iterable[str] = ()) -> None:
+        self._app = app
+        self._token = token
+        self._open = tuple(open_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            try:
+                self._check(request)
+            except Refused as refused:
+                # People are asked for what is missing.
+                asks = refused.status == 401 and request.url.path == "/"
+                answer: Response = RedirectResponse("/login", 303) if asks else refused.answer()
+                await answer(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _check(self, request: Request) -> None:
+        if self._token is None:
+            _check_host(request)
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            _check_origin(request)
+        if self._token is None or request.url.path.startswith(self._open) or self._token.is_given(request):
+            return
+        given = "is wrong" if "authorization" in request.headers else "is missing"
+        raise Refused(
+            401,
+            f"the token {given}: send the header 'Authorization: Bearer TOKEN' with what the server was started with "
+            "(--token), as in RemoteMonitor(headers={'Authorization': 'Bearer TOKEN'}), or log in at /login",
+            {"WWW-Authenticate": "Bearer"},
+        )
+
+
+def _check_host(request: Request) -> None:
+    """A foreign page can have a name that leads here (DNS rebinding): the name that it asks for is foreign, too."""
+    for host in request.headers.getlist("host") or [""]:
+        name, port = host, ""
+        if not host.endswith("]"):
+            name, _, port = host.rpartition(":") if ":" in host else (host, "", "")
+        if name.lower() not in _LOOPBACK or not (not port or port.isdecimal()):
+            raise Refused(
+                403,
+                f"the Host is {host[:80]!a}: expected localhost, 127.0.0.1 or [::1], as the server has no token; start "
+                "it with --token to use it under another name",
+            )
+
+
+def _check_origin(request: Request) -> None:
+    """What a foreign page makes a browser send is refused."""
+    site = request.headers.get("sec-fetch-site", "none")
+    origin = request.headers.get("origin")
+    host = request.headers.get("host", "").lower()
+    if site not in ("same-origin", "none") or (
+        origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}")
+    ):
+        raise Refused(
+            403,
+            f"the request comes from another page (Origin: {str(origin)[:80]!a}, Sec-Fetch-Site: {site[:20]!a}): "
+            "expected a program, or the page of this server",
+        )
+
+
+async def body(request: Request) -> bytes:
+    """The body of a request.
+
+    Raises:
+        Refused: it is too large. No more of it is read.
+    """
+    told = request.headers.get("content-length")
+    if told is not None and int(told) > BODY_SIZE:
+        raise _too_large(f"{told[:20]} bytes", int(told) < _PATIENCE)
+    parts = []
+    size = 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > BODY_SIZE:
+            raise _too_large("more than that", goes_on=False)
+    return b"".join(parts)
+
+
+def _too_large(given: str, goes_on: bool) -> Refused:
+    return Refused(
+        413,
+        f"the body may have {BODY_SIZE} bytes, and has {given}: send fewer events at once",
+        None if goes_on else {"Connection": "close"},
+    )

@@ -1,0 +1,67 @@
+"""Serving: the application in uvicorn, and the end of both."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+
+import uvicorn
+
+from cthulhu_remote.server.app import application
+from cthulhu_remote.server.guard import HEADERS, Token
+from cthulhu_remote.server.listening import Listening
+from cthulhu_remote.server.live import Live
+from cthulhu_remote.server.protocol import Protocol
+from cthulhu_remote.server.store import Store
+
+# Trainings report every few seconds or minutes: a connection that is kept is one less to make.
+_KEEP_ALIVE = 75
+_SWITCH = 0.0005
+
+
+class Server(uvicorn.Server):
+    """A server of one store.
+
+    Args:
+        store: what it shows.
+        token: what guards it, if it is guarded.
+        port: where it is found.
+    """
+
+    def __init__(self, store: Store, token: str | None, port: int) -> None:
+        self._live = Live(store.path)
+        # Browsers tell cookies of two ports of one computer apart by nothing but their names.
+        guards = None if token is None else Token(token, f"cthulhu-monitor-{port}")
+        super().__init__(
+            uvicorn.Config(
+                application(store, self._live, guards),
+                http=Protocol,
+                ws="none",
+                loop="asyncio",
+                lifespan="on",
+                log_level="error",  # it warns of whatever is no HTTP: anybody could fill the terminal
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                headers=HEADERS,
+                timeout_keep_alive=_KEEP_ALIVE,
+                timeout_graceful_shutdown=2,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and the streams before: the server would wait for them."""
+        self._live.end()
+        await super().shutdown(sockets)
+
+
+def serve(listening: Listening, store: Store, token: str | None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    # Who publishes does not wait for a thread that makes a table: Python's own 5 ms would add up.
+    sys.setswitchinterval(_SWITCH)
+    server = Server(store, token, listening.port)
+    # uvicorn raises again what ended it. That is what was asked for, and no failure.
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, server.handle_exit)
+    server.run(sockets=listening.sockets)
