@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -98,6 +98,9 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _check(self, request: Request) -> None:
+        if "\0" in request.scope["path"]:
+            # Files cannot be asked for with it.
+            raise Refused(400, "the path has a NUL character: ask for one without")
         if self._token is None:
             _check_host(request)
         if request.method not in ("GET", "HEAD", "OPTIONS"):
@@ -146,18 +149,21 @@ async def body(request: Request) -> bytes:
     """The body of a request.
 
     Raises:
-        Refused: it is too large. No more of it is read.
+        Refused: it is too large, and no more of it is read; or its sender has gone.
     """
     told = request.headers.get("content-length")
     if told is not None and int(told) > BODY_SIZE:
         raise _too_large(f"{told[:20]} bytes", int(told) < _PATIENCE)
     parts = []
     size = 0
-    async for part in request.stream():
-        parts.append(part)
-        size += len(part)
-        if size > BODY_SIZE:
-            raise _too_large("more than that", goes_on=False)
+    try:
+        async for part in request.stream():
+            parts.append(part)
+            size += len(part)
+            if size > BODY_SIZE:
+                raise _too_large("more than that", goes_on=False)
+    except ClientDisconnect:
+        raise Refused(400, "the connection ended before the body did: send it again") from None
     return b"".join(parts)
 
 
