@@ -251,6 +251,14 @@ def test_it_ends_at_once_while_pages_listen(start, listen, asked):
     assert sorted(path.name for path in monitor.store.parent.iterdir()) == ["store.sqlite3"]
 
 
+def test_it_ends_when_it_is_asked_twice(start, listen):
+    monitor = start()
+    listen(monitor)
+    monitor.publish("a", {"epoch": 0})
+    monitor.process.send_signal(signal.SIGINT)
+    assert monitor.end(signal.SIGINT) == (0, "", "")
+
+
 def test_it_ends_while_much_is_published(start):
     monitor = start()
     taken = []

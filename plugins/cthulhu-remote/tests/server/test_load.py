@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import requests
 
 SECONDS = 60
 RUNS = 50
@@ -134,3 +136,29 @@ def cpu_seconds(process: int) -> float:
     """What a process has had of the processor."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
+
+
+@pytest.mark.slow
+def test_publishing_goes_on_while_a_long_run_is_read(start):
+    monitor = start()
+    for epoch in range(200):
+        batches = [{"epoch": epoch, "batch": batch, "loss": batch / 7, "acc": 0.5} for batch in range(1000)]
+        assert monitor.publish("long", *batches).status_code == 204
+    lengths: list[int] = []
+
+    def read():
+        with requests.get(f"{monitor.url}/api/runs/long.csv", stream=True, timeout=60) as answer:
+            lengths.append(sum(piece.count(b"\n") for piece in answer.iter_content(2**16)))
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    latencies = []
+    while reading.is_alive():
+        sent = time.monotonic()
+        assert monitor.publish("short", {"epoch": len(latencies)}).status_code == 204
+        latencies.append(time.monotonic() - sent)
+        time.sleep(0.02)
+    reading.join()
+    assert lengths == [200_001]
+    assert len(latencies) > 20
+    assert sorted(latencies)[int(len(latencies) * 0.95)] < 0.1

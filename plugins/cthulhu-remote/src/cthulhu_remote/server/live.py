@@ -104,6 +104,8 @@ class Live:
         """
         if len(self._pages) >= PAGES:
             raise Refused(429, f"{len(self._pages)} pages listen already, and {PAGES} may: close some")
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         extensions = request.scope.get("extensions") or {}
         return _Stream(self._messages(extensions.get("cthulhu.abort", lambda: None)), ping=_PING)
 
