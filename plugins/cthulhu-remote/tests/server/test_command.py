@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 import requests
@@ -162,6 +163,14 @@ def test_help_needs_no_extra():
     assert (status, err) == (0, "")
     for word in ("--host", "--port", "--store", "--token", "--max-runs", "RemoteMonitor()", "CTHULHU_MONITOR_TOKEN"):
         assert word in out
+
+
+def test_version_is_that_of_the_package():
+    try:
+        expected = version("cthulhu-remote")
+    except PackageNotFoundError:
+        pytest.skip("needs the package to be installed")
+    assert command("--version") == (0, f"cthulhu-remote {expected}\n", "")
 
 
 # --- the store --------------------------------------------------------------------------------------------------------

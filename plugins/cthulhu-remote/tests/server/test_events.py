@@ -83,9 +83,13 @@ def test_later_point_replaces_one_that_was_not_told_yet(monitor, listen):
 
 def test_points_that_a_resumed_run_has_removed_are_not_told(monitor, listen):
     id = monitor.new_id()
+    monitor.publish(id, begin())
     events = listen(settled(monitor))
-    monitor.publish(id, begin(), {"epoch": 0}, {"epoch": 1}, begin(epoch=1), {"epoch": 1, "loss": 2})
-    message = next(of(id, events))
+    monitor.publish(id, {"epoch": 0})
+    next(of(id, events))
+    for event in ({"epoch": 1, "loss": 1}, begin(epoch=1), {"epoch": 1, "loss": 2}):
+        monitor.publish(id, event)
+    message = next(message for message in of(id, events) if message["runs"][0]["part"] == 2 and message["points"])
     assert message["runs"][0]["part"] == 2
     assert [(point["epoch"], point["values"]) for point in message["points"]] == [(1, {"loss": 2})]
 

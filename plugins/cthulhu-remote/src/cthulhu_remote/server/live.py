@@ -75,8 +75,10 @@ class Live:
             return
         for change in changes:
             self._points += len(change.points)
-            there = self._changes.setdefault(change.key, change)
-            if there is not change:
+            there = self._changes.get(change.key)
+            if there is None or change.has_begun:
+                self._changes[change.key] = change
+            else:
                 there.points.update(change.points)
         if self._points > _POINTS_WAITING:
             # More than pages could draw: they fetch it.
