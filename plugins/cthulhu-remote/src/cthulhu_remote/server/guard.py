@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
@@ -60,13 +59,8 @@ class Token:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self.is_right(given.strip())
-        try:
-            cookie = SimpleCookie(request.headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return False
-        return cookie is not None and hmac.compare_digest(
-            cookie.value.encode("utf-8", "surrogatepass"), self.proof.encode()
-        )
+        cookie = request.cookies.get(self.cookie, "")
+        return hmac.compare_digest(cookie.encode("utf-8", "surrogatepass"), self.proof.encode())
 
 
 class Guard:
@@ -91,7 +85,7 @@ class Guard:
                 self._check(request)
             except Refused as refused:
                 # People are asked for what is missing.
-                asks = refused.status == 401 and request.url.path == "/"
+                asks = refused.status == 401 and request.scope["path"] == "/"
                 answer: Response = RedirectResponse("/login", 303) if asks else refused.answer()
                 await answer(scope, receive, send)
                 return
@@ -105,7 +99,7 @@ class Guard:
             _check_host(request)
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             _check_origin(request)
-        if self._token is None or request.url.path.startswith(self._open) or self._token.is_given(request):
+        if self._token is None or request.scope["path"].startswith(self._open) or self._token.is_given(request):
             return
         given = "is wrong" if "authorization" in request.headers else "is missing"
         raise Refused(

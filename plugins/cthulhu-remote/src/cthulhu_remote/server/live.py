@@ -119,10 +119,7 @@ class Live:
     def end(self) -> None:
         """End all streams, those that are only about to begin, too: the server ends."""
         self._ended = True
-        for page in list(self._pages):
-            if not page.messages.empty():
-                page.abort()  # it might not take the end, either
-            self._end(page)
+        self.disconnect()
 
     async def _messages(self, abort: Callable[[], None]) -> AsyncIterator[bytes]:
         page = _Page(abort)
@@ -144,14 +141,14 @@ class Live:
     def _send(self, message: bytes) -> None:
         for page in list(self._pages):
             if page.messages.full():
-                # It has not taken any for seconds, and may never take them.
                 self._end(page)
-                page.abort()
             else:
                 page.messages.put_nowait(message)
 
     def _end(self, page: _Page) -> None:
         self._pages.discard(page)
+        if not page.messages.empty():
+            page.abort()  # what takes no messages may take no end, either
         while not page.messages.empty():
             page.messages.get_nowait()
         page.messages.put_nowait(None)
