@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,8 +95,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Monitor]]:
     """``start(*arguments)``: a server of the test's own."""
     started: list[Monitor] = []
 
-    def start(*arguments: str, store: Path | None = None, **variables: str) -> Monitor:
-        started.append(Monitor(store or tmp_path / "store.sqlite3", *arguments, **variables))
+    def start(*arguments: str, **options: Any) -> Monitor:
+        started.append(Monitor(tmp_path / "store.sqlite3", *arguments, **options))
         return started[-1]
 
     yield start
@@ -131,13 +130,11 @@ class Events:
     def __init__(self, monitor: Monitor, **headers: str) -> None:
         self.answer = requests.get(f"{monitor.url}/api/events", stream=True, timeout=30, headers=headers)
         assert self.answer.status_code == 200, self.answer.text
-        self.arrivals: list[float] = []
         self._lines = self.answer.iter_lines(chunk_size=None)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for line in self._lines:
             if line.startswith(b"data: "):
-                self.arrivals.append(time.monotonic())
                 yield json.loads(line.removeprefix(b"data: "))
 
     def close(self) -> None:

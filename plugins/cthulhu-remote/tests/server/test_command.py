@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 import requests
@@ -164,6 +165,14 @@ def test_help_needs_no_extra():
         assert word in out
 
 
+def test_version_is_that_of_the_package():
+    try:
+        expected = version("cthulhu-remote")
+    except PackageNotFoundError:
+        pytest.skip("needs the package to be installed")
+    assert command("--version") == (0, f"cthulhu-remote {expected}\n", "")
+
+
 # --- the store --------------------------------------------------------------------------------------------------------
 
 
@@ -249,6 +258,14 @@ def test_it_ends_at_once_while_pages_listen(start, listen, asked):
     for page in pages[1:]:
         list(page)  # it has an end
     assert sorted(path.name for path in monitor.store.parent.iterdir()) == ["store.sqlite3"]
+
+
+def test_it_ends_when_it_is_asked_twice(start, listen):
+    monitor = start()
+    listen(monitor)
+    monitor.publish("a", {"epoch": 0})
+    monitor.process.send_signal(signal.SIGINT)
+    assert monitor.end(signal.SIGINT) == (0, "", "")
 
 
 def test_it_ends_while_much_is_published(start):

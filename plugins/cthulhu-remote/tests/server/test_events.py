@@ -62,16 +62,16 @@ def test_pages_are_told_the_same_at_most_four_times_a_second(monitor, listen):
     monitor.publish(id, {"end": {"state": "finished"}})
     told = []
     for page in pages:
-        messages = []
-        for message in of(id, page):
+        messages, state, batches = [], None, []
+        while state != "finished" or len(batches) < 100:  # what is said of a run may be ahead of its points
+            message = next(of(id, page))
             messages.append(message)
-            if message["runs"][0]["state"] == "finished":
-                break
+            state = message["runs"][0]["state"]
+            batches += [point["batch"] for point in message["points"]]
         told.append(messages)
-        gaps = [after - before for before, after in itertools.pairwise(page.arrivals)]
-        assert len(gaps) + 1 <= 12
+        assert batches == list(range(100))
+        assert len(messages) <= (messages[-1]["now"] - messages[0]["now"]) / 0.25 + 2
     assert told[0] == told[1] == told[2]
-    assert [point["batch"] for message in told[0] for point in message["points"]] == list(range(100))
 
 
 def test_later_point_replaces_one_that_was_not_told_yet(monitor, listen):
@@ -83,9 +83,13 @@ def test_later_point_replaces_one_that_was_not_told_yet(monitor, listen):
 
 def test_points_that_a_resumed_run_has_removed_are_not_told(monitor, listen):
     id = monitor.new_id()
+    monitor.publish(id, begin())
     events = listen(settled(monitor))
-    monitor.publish(id, begin(), {"epoch": 0}, {"epoch": 1}, begin(epoch=1), {"epoch": 1, "loss": 2})
-    message = next(of(id, events))
+    monitor.publish(id, {"epoch": 0})
+    next(of(id, events))
+    for event in ({"epoch": 1, "loss": 1}, begin(epoch=1), {"epoch": 1, "loss": 2}):
+        monitor.publish(id, event)
+    message = next(message for message in of(id, events) if message["runs"][0]["part"] == 2 and message["points"])
     assert message["runs"][0]["part"] == 2
     assert [(point["epoch"], point["values"]) for point in message["points"]] == [(1, {"loss": 2})]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import requests
 
 SECONDS = 60
 RUNS = 50
@@ -85,7 +87,7 @@ def resident(process: int) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc to tell memory")
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs /proc")
 def test_nothing_is_lost_and_nothing_grows_under_load(start):
     monitor = start()
 
@@ -105,16 +107,17 @@ def test_nothing_is_lost_and_nothing_grows_under_load(start):
             transport.close()
         return early, late, [page for _, page in pages], [publisher for _, publisher in publishers]
 
-    cpu = -cpu_seconds(monitor.process.pid)
+    had, waited = processor(monitor.process.pid)
     early, late, pages, publishers = asyncio.run(load())
-    cpu += cpu_seconds(monitor.process.pid)
+    had, waited = (after - before for after, before in zip(processor(monitor.process.pid), (had, waited), strict=True))
     latencies = sorted(latency for publisher in publishers for latency in publisher.latencies)
     p50, p99 = (latencies[int(len(latencies) * share)] for share in (0.5, 0.99))
-    sys.stdout.write(
-        f"\n{len(latencies)} publications in {SECONDS} s: p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms, "
-        f"max {latencies[-1] * 1e3:.1f} ms; memory {early:.1f} MiB, then {late:.1f} MiB; processor {cpu:.1f} s; "
-        f"{sum(page.received for page in pages) / 2**20:.0f} MiB to pages\n"
+    figures = (
+        f"{len(latencies)} publications in {SECONDS} s: p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms, "
+        f"max {latencies[-1] * 1e3:.1f} ms; memory {early:.1f} MiB, then {late:.1f} MiB; the event loop ran {had:.1f} s, "
+        f"and waited {waited:.1f} s for a processor; {sum(page.received for page in pages) / 2**20:.0f} MiB to pages"
     )
+    sys.stdout.write(f"\n{figures}\n")
     assert {status for publisher in publishers for status in publisher.statuses} == {b"HTTP/1.1 204"}
     for run in range(RUNS):
         batches = monitor.run(f"run-{run}")["batches"]
@@ -126,11 +129,39 @@ def test_nothing_is_lost_and_nothing_grows_under_load(start):
                 json.dumps({"run": f"run-{run}", "epoch": 0, "batch": EVENTS - 1})[:-1].replace(" ", "").encode()
                 in told
             )
-    assert p99 < 0.1
     assert late - early < 10
+    if waited > SECONDS / 10:
+        pytest.skip(f"other processes keep the server from the processor: {figures}")
+    assert p99 < 0.1
 
 
-def cpu_seconds(process: int) -> float:
-    """What a process has had of the processor."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+def processor(process: int) -> tuple[float, float]:
+    """For how many seconds the main thread of a process has had a processor, and how many it has waited for one."""
+    had, waited, _ = Path(f"/proc/{process}/schedstat").read_text().split()
+    return int(had) / 1e9, int(waited) / 1e9
+
+
+@pytest.mark.slow
+def test_publishing_goes_on_while_a_long_run_is_read(start):
+    monitor = start()
+    for epoch in range(200):
+        batches = [{"epoch": epoch, "batch": batch, "loss": batch / 7, "acc": 0.5} for batch in range(1000)]
+        assert monitor.publish("long", *batches).status_code == 204
+    lengths: list[int] = []
+
+    def read():
+        with requests.get(f"{monitor.url}/api/runs/long.csv", stream=True, timeout=60) as answer:
+            lengths.append(sum(piece.count(b"\n") for piece in answer.iter_content(2**16)))
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    latencies = []
+    while reading.is_alive():
+        sent = time.monotonic()
+        assert monitor.publish("short", {"epoch": len(latencies)}).status_code == 204
+        latencies.append(time.monotonic() - sent)
+        time.sleep(0.02)
+    reading.join()
+    assert lengths == [200_001]
+    assert len(latencies) > 20
+    assert sorted(latencies)[int(len(latencies) * 0.95)] < 0.1

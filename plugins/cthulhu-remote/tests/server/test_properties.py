@@ -105,6 +105,7 @@ def test_any_bytes_are_refused_with_a_reason(monitor, body, headers):
     root=st.sampled_from(["/", "/static/", "/api/", "/api/runs/", "/api/runs?batches=", "/login", PUBLISH]),
     path=st.binary(max_size=20).map(quote) | st.sampled_from(["..%2f..%2fapp.py", "%00", "a" * 5000, "x.csv"]),
 )
+@example(method="HEAD", root="/api/", path="events")
 @example(method="GET", root="/static/", path="%00")
 @example(method="GET", root="/static/", path="a" * 5000)
 @example(method="GET", root="/static/", path="%ff%fe")

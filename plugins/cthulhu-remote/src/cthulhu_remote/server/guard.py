@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -60,13 +59,8 @@ class Token:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self.is_right(given.strip())
-        try:
-            cookie = SimpleCookie(request.headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return False
-        return cookie is not None and hmac.compare_digest(
-            cookie.value.encode("utf-8", "surrogatepass"), self.proof.encode()
-        )
+        cookie = request.cookies.get(self.cookie, "")
+        return hmac.compare_digest(cookie.encode("utf-8", "surrogatepass"), self.proof.encode())
 
 
 class Guard:
@@ -91,18 +85,21 @@ class Guard:
                 self._check(request)
             except Refused as refused:
                 # People are asked for what is missing.
-                asks = refused.status == 401 and request.url.path == "/"
+                asks = refused.status == 401 and request.scope["path"] == "/"
                 answer: Response = RedirectResponse("/login", 303) if asks else refused.answer()
                 await answer(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     def _check(self, request: Request) -> None:
+        if "\0" in request.scope["path"]:
+            # Files cannot be asked for with it.
+            raise Refused(400, "the path has a NUL character: ask for one without")
         if self._token is None:
             _check_host(request)
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             _check_origin(request)
-        if self._token is None or request.url.path.startswith(self._open) or self._token.is_given(request):
+        if self._token is None or request.scope["path"].startswith(self._open) or self._token.is_given(request):
             return
         given = "is wrong" if "authorization" in request.headers else "is missing"
         raise Refused(
@@ -146,18 +143,21 @@ async def body(request: Request) -> bytes:
     """The body of a request.
 
     Raises:
-        Refused: it is too large. No more of it is read.
+        Refused: it is too large, and no more of it is read; or its sender has gone.
     """
     told = request.headers.get("content-length")
     if told is not None and int(told) > BODY_SIZE:
         raise _too_large(f"{told[:20]} bytes", int(told) < _PATIENCE)
     parts = []
     size = 0
-    async for part in request.stream():
-        parts.append(part)
-        size += len(part)
-        if size > BODY_SIZE:
-            raise _too_large("more than that", goes_on=False)
+    try:
+        async for part in request.stream():
+            parts.append(part)
+            size += len(part)
+            if size > BODY_SIZE:
+                raise _too_large("more than that", goes_on=False)
+    except ClientDisconnect:
+        raise Refused(400, "the connection ended before the body did: send it again") from None
     return b"".join(parts)
 
 

@@ -75,8 +75,10 @@ class Live:
             return
         for change in changes:
             self._points += len(change.points)
-            there = self._changes.setdefault(change.key, change)
-            if there is not change:
+            there = self._changes.get(change.key)
+            if there is None or change.has_begun:
+                self._changes[change.key] = change
+            else:
                 there.points.update(change.points)
         if self._points > _POINTS_WAITING:
             # More than pages could draw: they fetch it.
@@ -104,6 +106,8 @@ class Live:
         """
         if len(self._pages) >= PAGES:
             raise Refused(429, f"{len(self._pages)} pages listen already, and {PAGES} may: close some")
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         extensions = request.scope.get("extensions") or {}
         return _Stream(self._messages(extensions.get("cthulhu.abort", lambda: None)), ping=_PING)
 
@@ -115,10 +119,7 @@ class Live:
     def end(self) -> None:
         """End all streams, those that are only about to begin, too: the server ends."""
         self._ended = True
-        for page in list(self._pages):
-            if not page.messages.empty():
-                page.abort()  # it might not take the end, either
-            self._end(page)
+        self.disconnect()
 
     async def _messages(self, abort: Callable[[], None]) -> AsyncIterator[bytes]:
         page = _Page(abort)
@@ -140,14 +141,14 @@ class Live:
     def _send(self, message: bytes) -> None:
         for page in list(self._pages):
             if page.messages.full():
-                # It has not taken any for seconds, and may never take them.
                 self._end(page)
-                page.abort()
             else:
                 page.messages.put_nowait(message)
 
     def _end(self, page: _Page) -> None:
         self._pages.discard(page)
+        if not page.messages.empty():
+            page.abort()  # what takes no messages may take no end, either
         while not page.messages.empty():
             page.messages.get_nowait()
         page.messages.put_nowait(None)

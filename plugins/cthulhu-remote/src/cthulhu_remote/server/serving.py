@@ -64,4 +64,7 @@ def serve(listening: Listening, store: Store, token: str | None) -> None:
     # uvicorn raises again what ended it. That is what was asked for, and no failure.
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, server.handle_exit)
-    server.run(sockets=listening.sockets)
+    try:
+        server.run(sockets=listening.sockets)
+    finally:
+        store.stop()  # who presses Ctrl-C twice ends the server before the application

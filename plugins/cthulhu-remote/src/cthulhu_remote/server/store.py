@@ -90,8 +90,8 @@ class Store:
                 except sqlite3.Error as error:
                     changes, refusals = [], [self._cannot_write(error)] * len(there)
                 answers = [waiting.answer for waiting in there]
-                loop.call_soon_threadsafe(_answer, answers, refusals)
-                if changes:
+                with suppress(RuntimeError):  # the loop has ended, and nobody waits
+                    loop.call_soon_threadsafe(_answer, answers, refusals)
                     loop.call_soon_threadsafe(changed, changes)
 
     def _commit(

@@ -15,10 +15,14 @@ from cthulhu_remote.server.runs import Run
 
 @dataclass
 class Change:
-    """A run that has changed, and its new points: their times and their values, as JSON, by position."""
+    """A run that has changed, and its new points: their times and their values, as JSON, by position.
+
+    Where it has begun or was resumed, they are those since then, and points of changes before may have been removed.
+    """
 
     key: int
     id: str
+    has_begun: bool = False
     points: dict[tuple[int, int | None], tuple[float, str]] = field(default_factory=dict)
 
 
@@ -95,6 +99,7 @@ class Group:
             else:
                 self._batches.append((run.key, event.epoch, event.batch, time, event.values))
         elif isinstance(event, Begin):
+            change.has_begun = True
             change.points.clear()
             self._cut(run, event.epoch, event.batch)
             run.take_begin(event, time)
