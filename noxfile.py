@@ -60,6 +60,14 @@ def whole(package: str) -> str | Path:
     return f"{package}[{','.join(extras)}] @ {wheel(package).as_uri()}"
 
 
+def program(session: nox.Session, name: str) -> str | None:
+    """Where a program is, which Debian has as a package of that name: it is installed where that can be done."""
+    if shutil.which(name) is None and shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "update", "--quiet", external=True, silent=True)
+        session.run("apt-get", "install", "--yes", "--quiet", name, external=True, silent=True)
+    return shutil.which(name)
+
+
 def pytest(session: nox.Session, *arguments: str | Path, marks: str = "not slow") -> None:
     """Run pytest with the settings of the root, in a folder from which nothing of the checkout can be imported."""
     session.chdir(session.create_tmp())
@@ -72,6 +80,7 @@ def pytest(session: nox.Session, *arguments: str | Path, marks: str = "not slow"
 def build(session: nox.Session) -> None:
     """Build each package: its source distribution, and from that its wheel."""
     install(session, *group("build"))
+    program(session, "npm")  # which fetches uPlot for cthulhu-remote
     shutil.rmtree(DIST, ignore_errors=True)
     for folder in FOLDERS.values():
         session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST), str(folder), silent=True)
@@ -159,11 +168,7 @@ def keras(session: nox.Session) -> None:
 @nox.session(requires=["build"], default=False)
 def browser(session: nox.Session) -> None:
     """What pages show of a training, in Debian's Chromium; pictures of them go to browser-output."""
-    chromium = shutil.which("chromium")
-    if chromium is None and shutil.which("apt-get") and os.geteuid() == 0:
-        session.run("apt-get", "update", "--quiet", external=True, silent=True)
-        session.run("apt-get", "install", "--yes", "--quiet", "chromium", external=True, silent=True)
-        chromium = shutil.which("chromium")
+    chromium = program(session, "chromium")
     if chromium is None:
         session.skip("there is no chromium to look with, and it cannot be installed: apt-get install chromium")
     pages = [name for name in PLUGINS if (FOLDERS[name] / "tests_browser").exists()]
