@@ -268,6 +268,18 @@ def test_it_ends_when_it_is_asked_twice(start, listen):
     assert monitor.end(signal.SIGINT) == (0, "", "")
 
 
+def test_it_ends_while_a_client_takes_nothing(start):
+    monitor = start()
+    for epoch in range(12):  # more than the network holds
+        monitor.publish("a", {"epoch": epoch, **{f"text {n}": "x" * 9000 for n in range(100)}})
+    with socket.create_connection(("127.0.0.1", monitor.port), 10) as client:
+        client.sendall(b"GET /api/runs/a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 200"
+        begun = time.monotonic()
+        assert monitor.end() == (0, "", "")
+        assert time.monotonic() - begun < 3
+
+
 def test_it_ends_while_much_is_published(start):
     monitor = start()
     taken = []

@@ -114,8 +114,8 @@ def test_nothing_is_lost_and_nothing_grows_under_load(start):
     p50, p99 = (latencies[int(len(latencies) * share)] for share in (0.5, 0.99))
     figures = (
         f"{len(latencies)} publications in {SECONDS} s: p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms, "
-        f"max {latencies[-1] * 1e3:.1f} ms; memory {early:.1f} MiB, then {late:.1f} MiB; the event loop ran {had:.1f} s, "
-        f"and waited {waited:.1f} s for a processor; {sum(page.received for page in pages) / 2**20:.0f} MiB to pages"
+        f"max {latencies[-1] * 1e3:.1f} ms; memory {early:.1f} MiB, then {late:.1f} MiB; the event loop ran {had:.1f} "
+        f"s, and waited {waited:.1f} s for a processor; {sum(page.received for page in pages) / 2**20:.0f} MiB to pages"
     )
     sys.stdout.write(f"\n{figures}\n")
     assert {status for publisher in publishers for status in publisher.statuses} == {b"HTTP/1.1 204"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -18,6 +20,7 @@ from cthulhu_remote.server.store import Store
 # Trainings report every few seconds or minutes: a connection that is kept is one less to make.
 _KEEP_ALIVE = 75
 _SWITCH = 0.0005
+_PATIENCE = 1.0  # seconds
 
 
 class Server(uvicorn.Server):
@@ -46,14 +49,27 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 headers=HEADERS,
                 timeout_keep_alive=_KEEP_ALIVE,
-                timeout_graceful_shutdown=2,
+                timeout_graceful_shutdown=3,
             )
         )
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, and no differently when asked twice. That is what was asked for, and is not raised again."""
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End, and the streams before: the server would wait for them."""
+        """End, and the streams before: the server would wait for them. What is not taken in a while is broken off."""
         self._live.end()
-        await super().shutdown(sockets)
+        breaking_off = asyncio.get_running_loop().call_later(_PATIENCE, self._abort)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            breaking_off.cancel()
+
+    def _abort(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Protocol):
+                connection.transport.abort()
 
 
 def serve(listening: Listening, store: Store, token: str | None) -> None:
@@ -61,10 +77,10 @@ def serve(listening: Listening, store: Store, token: str | None) -> None:
     # Who publishes does not wait for a thread that makes a table: Python's own 5 ms would add up.
     sys.setswitchinterval(_SWITCH)
     server = Server(store, token, listening.port)
-    # uvicorn raises again what ended it. That is what was asked for, and no failure.
+    # uvicorn does so only while it runs.
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, server.handle_exit)
     try:
         server.run(sockets=listening.sockets)
     finally:
-        store.stop()  # who presses Ctrl-C twice ends the server before the application
+        store.stop()  # the application has not, if it could not start
