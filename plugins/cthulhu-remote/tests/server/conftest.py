@@ -71,10 +71,15 @@ class Monitor:
         return self.session.get(self.url + path, timeout=30, **arguments)
 
     def run(self, id: str, **parameters: Any) -> dict[str, Any]:
-        """What the API says of a run."""
+        """What the API says of a run, and its points."""
         answer = self.get(f"/api/runs/{id}", params=parameters)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def summary(self, id: str) -> dict[str, Any]:
+        """What the API says of a run."""
+        summary: dict[str, Any] = self.run(id)["run"]
+        return summary
 
     def values(self, id: str) -> dict[tuple[int, int | None], dict[str, Any]]:
         """All points of a run."""

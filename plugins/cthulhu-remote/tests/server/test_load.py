@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import threading
 import time
@@ -123,15 +122,12 @@ def test_nothing_is_lost_and_nothing_grows_under_load(start):
         batches = monitor.run(f"run-{run}")["batches"]
         assert [point["batch"] for point in batches] == list(range(EVENTS))
     for page in pages:
-        told = bytes(page.tail)
+        told = bytes(page.tail).decode()
         for run in range(RUNS):
-            assert (
-                json.dumps({"run": f"run-{run}", "epoch": 0, "batch": EVENTS - 1})[:-1].replace(" ", "").encode()
-                in told
-            )
+            assert f'{{"run":"run-{run}","epoch":0,"batch":{EVENTS - 1},' in told
     assert late - early < 10
-    if waited > SECONDS / 10:
-        pytest.skip(f"other processes keep the server from the processor: {figures}")
+    if p99 >= 0.1 and waited > SECONDS / 10:
+        pytest.skip(f"other processes kept the server from the processor: {figures}")
     assert p99 < 0.1
 
 

@@ -165,7 +165,7 @@ def test_what_is_kept_is_what_a_model_keeps(monitor, requests):
         return
     assert monitor.values(id) == points
     run = monitor.run(id)
-    assert run["part"] == parts
+    assert run["run"]["part"] == parts
     in_order = sorted(points, key=_place)
     assert [(point["epoch"], None) for point in run["epochs"]] == [at for at in in_order if at[1] is None]
     assert [(point["epoch"], point["batch"]) for point in run["batches"]] == [

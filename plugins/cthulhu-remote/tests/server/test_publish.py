@@ -78,7 +78,7 @@ def test_list_of_events_is_taken_in_its_order(monitor):
         {"epoch": 0, "batch": 0, "time": 101.0, "values": {"size": 64, "loss": 1.0}},
         {"epoch": 0, "batch": 1, "time": 102.0, "values": {"size": 64, "loss": 0.5}},
     ]
-    assert {name: run[name] for name in ("name", "state", "reason", "begun", "updated", "ended", "part")} == {
+    assert {name: run["run"][name] for name in ("name", "state", "reason", "begun", "updated", "ended", "part")} == {
         "name": "fit",
         "state": "failed",
         "reason": "ValueError",
@@ -195,7 +195,7 @@ def test_positions_that_go_on_belong_to_one_anonymous_run(monitor):
     for event in events:
         assert monitor.post(event).status_code == 204
     run = newest(monitor)
-    assert run["name"] == "first"
+    assert run["run"]["name"] == "first"
     assert [point["epoch"] for point in run["epochs"]] == [0, 1]
     assert [(point["epoch"], point["batch"]) for point in run["batches"]] == [(0, 0), (0, 5), (1, 0)]
 
@@ -216,8 +216,8 @@ def test_epoch_after_the_end_begins_an_anonymous_run(monitor):
     assert monitor.post([{"epoch": 0}, {"end": {"state": "finished"}}]).status_code == 204
     first = newest(monitor)
     assert monitor.post({"epoch": 1}).status_code == 204
-    assert newest(monitor)["id"] != first["id"]
-    assert monitor.run(first["id"]) == first
+    assert newest(monitor)["run"]["id"] != first["run"]["id"]
+    assert monitor.run(first["run"]["id"]) == first
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_DOMAIN"), reason="only Linux has all of 127.0.0.0/8")
@@ -245,4 +245,5 @@ def test_time_of_an_event_that_does_not_say_it_is_now(monitor):
     begin(monitor)
     assert monitor.post({"epoch": 0}).status_code == 204
     run = newest(monitor)
-    assert before <= run["begun"] <= run["epochs"][0]["time"] == run["updated"] <= time.time()
+    begun, updated = run["run"]["begun"], run["run"]["updated"]
+    assert before <= begun <= run["epochs"][0]["time"] == updated <= time.time()

@@ -33,7 +33,7 @@ def test_repetition_is_a_success_and_is_not_taken(monitor):
     id = monitor.new_id()
     for _ in range(3):
         assert monitor.publish(id, begin(), {"epoch": 0, "loss": 1}, first=0).status_code == 204
-    assert monitor.run(id)["part"] == 1
+    assert monitor.summary(id)["part"] == 1
     # The same number again, whatever comes with it.
     assert monitor.publish(id, {"epoch": 0, "loss": 2}, first=1).status_code == 204
     assert monitor.values(id) == {(0, None): {"loss": 1}}
@@ -72,7 +72,7 @@ def test_repetition_of_one_that_is_being_taken_is_not_taken(monitor):
     for thread in threads:
         thread.join()
     assert statuses == [204] * 10
-    assert monitor.run(id)["part"] == 1
+    assert monitor.summary(id)["part"] == 1
 
 
 def test_later_point_replaces_an_earlier_one(monitor):
@@ -86,14 +86,10 @@ def test_event_of_an_unknown_run_makes_it(monitor):
     id = monitor.new_id()
     monitor.publish(id, {"end": {"state": "stopped"}}, at=5.0)
     run = monitor.run(id)
-    assert (run["name"], run["state"], run["begun"], run["ended"], run["epoch"]) == (
-        "unnamed",
-        "stopped",
-        5.0,
-        5.0,
-        None,
-    )
-    assert (run["epochs"], run["batches"], run["part"]) == ([], [], 0)
+    assert (run["epochs"], run["batches"]) == ([], [])
+    told = {name: run["run"][name] for name in ("name", "state", "begun", "ended", "epoch", "part")}
+    assert told == {"name": "unnamed", "state": "stopped", "begun": 5.0, "ended": 5.0, "epoch": None, "part": 0}
+    assert run["run"] in monitor.get("/api/runs").json()["runs"]
 
 
 # --- resumed runs -----------------------------------------------------------------------------------------------------
@@ -115,7 +111,7 @@ def test_resumed_run_has_no_points_at_or_after_where_it_goes_on(monitor, positio
     monitor.publish(id, begin(), *points, {"end": {"state": "interrupted", "reason": "KeyboardInterrupt"}})
     assert monitor.publish(id, begin(*position), sender=f"{id}-2").status_code == 204
     assert set(monitor.values(id)) == set(kept)
-    run = monitor.run(id)
+    run = monitor.summary(id)
     assert (run["state"], run["reason"], run["ended"], run["part"]) == ("training", None, None, 2)
 
 
@@ -125,7 +121,7 @@ def test_run_that_was_resumed_in_one_list_with_its_points(monitor):
         id, begin(), {"epoch": 0, "loss": 0}, {"epoch": 1, "loss": 1}, begin(1), {"epoch": 1, "loss": 2}, {"epoch": 2}
     )
     assert monitor.values(id) == {(0, None): {"loss": 0}, (1, None): {"loss": 2}, (2, None): {}}
-    assert monitor.run(id)["part"] == 2
+    assert monitor.summary(id)["part"] == 2
 
 
 def test_resumed_run_begun_when_it_first_begun(monitor):

@@ -172,8 +172,8 @@ def _most(request: Request) -> int | None:
 
 
 def _pieces(path: Path, key: int, summary: Summary, most: int | None) -> Iterator[str]:
-    """The JSON of a run, a piece at a time. Its epochs are points; how many are to come is said in the list of runs."""
-    yield json.dumps({name: value for name, value in summary.items() if name != "epochs"})[:-1]
+    """The JSON of a run and its points, a piece at a time."""
+    yield f'{{"run":{json.dumps(summary)}'
     for name, pages in (("epochs", reading.epochs(path, key)), ("batches", reading.batches(path, key, most))):
         yield f',"{name}":['
         between = ""

@@ -22,7 +22,7 @@ export function fetchRuns() {
 
 /**
  * @param {string} id of a run
- * @returns {Promise<object>} its summary and points
+ * @returns {Promise<{run: object, epochs: object[], batches: object[]}>} its summary and points
  */
 export function fetchRun(id) {
   return ask(`/api/runs/${encodeURIComponent(id)}?batches=${BATCHES}`);

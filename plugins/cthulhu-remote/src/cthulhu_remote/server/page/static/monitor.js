@@ -83,7 +83,7 @@ class Monitor {
       if (this.fetching.get(id) !== late || !this.choices.shown.has(id)) return;
       const points = new Points(detail);
       for (const point of late) points.add(point);
-      points.part = detail.part;
+      points.part = detail.run.part;
       this.points.set(id, points);
     } catch (error) {
       console.debug(`the run ${id} cannot be fetched yet:`, error.message);
