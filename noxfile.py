@@ -203,7 +203,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def together(session: nox.Session) -> None:
     """The tests that need several packages, with all of them."""
-    install(session, *map(wheel, FOLDERS), *group("test"))
+    install(session, *map(whole, FOLDERS), *group("test"))
     pytest(session, ROOT / "tests" / "together")
 
 

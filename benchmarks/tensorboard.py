@@ -1,7 +1,8 @@
 """What TensorBoard costs: training with it beside the same training without it.
 
-Two variants run in turn (see alternating.py). Printed are medians over neighbouring runs: of their ratio, and for
-``update_freq="batch"`` of their difference, beside a run in which the values of each batch are read and not written.
+Two variants run in one process and alternate, so that a change in the machine's speed meets both. Printed are medians
+over neighbouring runs: of their ratio, and for ``update_freq="batch"`` of their difference, beside a run in which
+the values of each batch are read and not written.
 
     python benchmarks/tensorboard.py [--pairs 20] [--batches 5000] [--memory 100000] [--check]
 
@@ -15,19 +16,29 @@ import gc
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from time import perf_counter, thread_time
+from typing import Any, NamedTuple
 
 import torch
-from alternating import BATCH, CLOCK, PROCESSOR, alternate, train
 
 from cthulhu.callbacks import Callback, TensorBoard
 from cthulhu.models import Lump
 
+BATCH = 64
 EPOCH_BUDGET = 1.01
 BATCH_BUDGET = 25.0
 MEMORY_BUDGET = 1.0
+
+
+class Cost(NamedTuple):
+    """Seconds of a training, by the clock and of the processor."""
+
+    clock: float
+    processor: float
 
 
 class Read(Callback):
@@ -35,6 +46,18 @@ class Read(Callback):
 
     def on_batch_end(self, batch: int, logs: Any) -> None:
         """Nothing: to be given them is what is measured."""
+
+
+class Stopwatch(Callback):
+    """Takes the time of the last epoch, its end included: what training begins with, the graph for one, is over."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any) -> None:
+        """Begin, or begin again."""
+        self._begun = Cost(perf_counter(), thread_time())
+
+    def on_epoch_end(self, epoch: int, logs: Any) -> None:
+        """It has ended, for those before this one in the list too."""
+        self.cost = Cost(perf_counter() - self._begun.clock, thread_time() - self._begun.processor)
 
 
 class Memory(Callback):
@@ -49,6 +72,47 @@ class Memory(Callback):
             gc.collect()
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             self.noted.append(pages * 4096 / 2**20)
+
+
+class Pairs(NamedTuple):
+    """What two variants cost in neighbouring runs."""
+
+    first: list[Cost]
+    second: list[Cost]
+
+    def ratio(self, of: Callable[[Cost], float]) -> float:
+        """The median of second / first."""
+        return statistics.median(of(b) / of(a) for a, b in zip(self.first, self.second, strict=True))
+
+    def fastest(self, of: Callable[[Cost], float]) -> float:
+        """The ratio of the fastest runs, which a busy machine disturbs least."""
+        return min(map(of, self.second)) / min(map(of, self.first))
+
+    def difference(self, of: Callable[[Cost], float]) -> float:
+        """The median of second - first."""
+        return statistics.median(of(b) - of(a) for a, b in zip(self.first, self.second, strict=True))
+
+
+CLOCK, PROCESSOR = attrgetter("clock"), attrgetter("processor")
+
+
+def train(x: torch.Tensor, y: torch.Tensor, callbacks: list[Callback]) -> Cost:
+    """What the second epoch of a small model takes: the smaller it is, the more a callback weighs."""
+    torch.manual_seed(0)
+    model = Lump(torch.nn.Linear(16, 4))
+    model.conjure(torch.optim.SGD(model.parameters(), lr=0.01), torch.nn.CrossEntropyLoss(), ["acc"])
+    stopwatch = Stopwatch()
+    model.summon(x, y, batch_size=BATCH, epochs=2, verbose=0, callbacks=[*callbacks, stopwatch])
+    return stopwatch.cost
+
+
+def alternate(run: Callable[[list[Callback]], Cost], pairs: int, *variants: Callable[[], list[Callback]]) -> Pairs:
+    """Pairs of runs of two variants, each of which is first in every other one."""
+    costs: tuple[list[Cost], list[Cost]] = ([], [])
+    for pair in range(pairs + 1):
+        for variant in (pair % 2, 1 - pair % 2):
+            costs[variant].append(run(variants[variant]()))
+    return Pairs(costs[0][1:], costs[1][1:])  # the first pair also imports
 
 
 def memory(batches: int, folder: Path) -> float:
