@@ -57,6 +57,8 @@ class Sender:
         self._is_lasting = False
         self._failure: BaseException | None = None
         self._sent_at = float("-inf")
+        # How many of the next events go one by one. Belongs to the thread.
+        self._singly = 0
         self._thread = threading.Thread(target=self._work, name="RemoteMonitor", daemon=True)
         self._thread.start()
 
@@ -122,7 +124,10 @@ class Sender:
                     self._pause(error, max(delay * random.uniform(0.5, 1), error.wait))
                     delay = min(2 * delay, LONGEST_DELAY)
                 except Refused as error:
-                    self._settle(events, str(error))
+                    if len(events) == 1:
+                        self._settle(events, str(error))
+                    else:
+                        self._singly = len(events)  # it has taken none of them, and does not say which it is
                 else:
                     delay = FIRST_DELAY
                     self._settle(events)
@@ -147,11 +152,12 @@ class Sender:
                 elif remaining > 0:
                     self._changed.wait(remaining)
                 else:
-                    return _of_one_sender(waiting.head(self._connection.most))
+                    return _of_one_sender(waiting.head(1 if self._singly else self._connection.most))
             return ()
 
     def _settle(self, events: Sequence[Event], refusal: str = "") -> None:
         """Be done with events."""
+        self._singly = max(0, self._singly - len(events))
         with self._changed:
             self._sent_at = monotonic()
             if self._is_closed:
