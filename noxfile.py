@@ -35,6 +35,9 @@ if "PIP_FIND_LINKS" in os.environ:
 # Models as small as those of the tests get slower with more threads, on a busy machine many times so.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The tests start hundreds of processes: where this is set, each of them compiles torch anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def install(session: nox.Session, *requirements: str | Path, constraints: Path = CONSTRAINTS) -> None:
     """Install packages, pinned."""

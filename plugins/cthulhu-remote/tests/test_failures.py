@@ -13,6 +13,7 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import HANG, RESET, TAKE, TAKE_AND_RESET, Server, closed_port
+from warned import warned
 
 from cthulhu.callbacks import Callback, RemoteMonitor
 
@@ -34,24 +35,20 @@ class Wait(Callback):
                 time.sleep(0.005)
 
 
-def messages(caught: list[warnings.WarningMessage]) -> list[str]:
-    return [str(warning.message) for warning in caught]
-
-
 def test_server_that_fails_for_a_while_gets_everything_in_order_once(train, start, impatient):
     server = start(Server(lambda number: TAKE if number >= 4 else [500, 503, 502, 429][number]))
     monitor = RemoteMonitor(server.url)
-    with pytest.warns(UserWarning, match="RemoteMonitor cannot deliver") as caught:
+    with warned("RemoteMonitor cannot deliver") as messages:
         train([monitor, Wait(lambda: server.taken, 2)], LOGS)
     assert server.epochs == [0, 1, 2, 3, 4]
-    (message,) = messages(caught)
+    (message,) = messages
     assert message.startswith(f"RemoteMonitor cannot deliver to {server.url}/publish/epoch/end/: it answers ")
     assert message.endswith("what waits is sent when it can be: cthulhu-monitor is a server for it")
 
 
 def test_server_that_resets_connections_gets_everything_in_order_once(train, start, impatient):
     server = start(Server(lambda number: TAKE if number % 3 == 2 else RESET))
-    with pytest.warns(UserWarning, match="Connection reset by peer|without an answer"):
+    with warned("Connection reset by peer|without an answer"):
         train([RemoteMonitor(server.url), Wait(lambda: server.taken, 1)], LOGS)
     assert server.epochs == [0, 1, 2, 3, 4]
 
@@ -76,26 +73,24 @@ def test_server_that_hangs_is_left_after_flush_timeout(train, start):
     server = start(Server(lambda number: HANG))
     monitor = RemoteMonitor(server.url, flush_timeout=0.3)
     begun = time.perf_counter()
-    with pytest.warns(UserWarning, match="5 epochs were not delivered") as caught:
+    with warned("5 epochs were not delivered") as messages:
         train(monitor, LOGS)
     assert 0.3 <= time.perf_counter() - begun < 2
-    assert messages(caught)[-1].endswith(
-        "it has not answered yet; they are gone; spool='unsent.sqlite3' would have kept them"
-    )
+    assert messages[-1].endswith("it has not answered yet; they are gone; spool='unsent.sqlite3' would have kept them")
 
 
 def test_server_that_hangs_once_is_asked_again_after_the_timeout(train, start, impatient):
     server = start(Server(lambda number: HANG if number == 0 else TAKE))
-    with pytest.warns(UserWarning, match="no answer within 0.3 s"):
+    with warned("no answer within 0.3 s"):
         train([RemoteMonitor(server.url, timeout=0.3), Wait(lambda: server.taken, 0)], LOGS)
     assert server.epochs == [0, 1, 2, 3, 4]
 
 
 def test_server_that_is_not_there_is_said_to_be_with_the_cure(train):
     url = f"http://127.0.0.1:{closed_port()}"
-    with pytest.warns(UserWarning, match="RemoteMonitor") as caught:
+    with warned("RemoteMonitor") as messages:
         train([RemoteMonitor(url, flush_timeout=0.2)], LOGS)
-    last = messages(caught)[-1]
+    last = messages[-1]
     assert last == (
         f"RemoteMonitor: 5 epochs were not delivered to {url}/publish/epoch/end/: Connection refused; they are gone; "
         "spool='unsent.sqlite3' would have kept them"
@@ -115,7 +110,7 @@ def test_server_that_comes_while_training_ends_gets_everything(train, start, imp
 
 
 def test_host_that_nobody_knows_is_named_as_the_cause(train):
-    with pytest.warns(UserWarning, match=r"http://nowhere\.invalid/publish/epoch/end/: .*(name|Name)"):
+    with warned(r"http://nowhere\.invalid/publish/epoch/end/: .*(name|Name)"):
         train(RemoteMonitor("http://nowhere.invalid", flush_timeout=2), LOGS[:1])
 
 
@@ -135,7 +130,7 @@ def tls(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 def test_certificate_of_an_unknown_authority_is_not_accepted(train, start, authority):
     server = start(Server(), tls=tls(authority.issue_cert("127.0.0.1")))
-    with pytest.warns(UserWarning, match="its certificate is not accepted: .*certificate"):
+    with warned("its certificate is not accepted: .*certificate"):
         train(RemoteMonitor(server.url.replace("http", "https"), flush_timeout=0.5), LOGS)
     assert server.taken == []
 
@@ -144,7 +139,7 @@ def test_certificate_of_another_host_is_not_accepted(train, start, authority, tm
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
     server = start(Server(), tls=tls(authority.issue_cert("elsewhere.example")))
-    with pytest.warns(UserWarning, match="its certificate is not accepted: .*127.0.0.1"):
+    with warned("its certificate is not accepted: .*127.0.0.1"):
         train(RemoteMonitor(server.url.replace("http", "https"), flush_timeout=0.5), LOGS)
     assert server.taken == []
 
@@ -163,7 +158,7 @@ def test_certificate_that_is_trusted_is_accepted(train, start, authority, tmp_pa
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_event_that_is_refused_is_left_out_and_counted(train, start, status):
     server = start(Server(lambda number: status if number == 1 else TAKE))
-    with pytest.warns(UserWarning, match=f"1 events were refused by {server.url}.*: it answers {status}"):
+    with warned(f"1 events were refused by {server.url}.*: it answers {status}"):
         train(RemoteMonitor(server.url), LOGS)
     assert server.epochs == [0, 2, 3, 4]
 
@@ -172,7 +167,7 @@ def test_event_that_is_refused_is_left_out_and_counted(train, start, status):
 def test_server_that_somebody_must_mend_does_not_hold_up_the_end_of_training(train, start, status):
     server = start(Server(lambda number: status))
     begun = time.perf_counter()
-    with pytest.warns(UserWarning, match=f"5 epochs were not delivered to .*: it answers {status}"):
+    with warned(f"5 epochs were not delivered to .*: it answers {status}"):
         train(RemoteMonitor(server.url, flush_timeout=20), LOGS)
     assert time.perf_counter() - begun < 5
 
@@ -180,9 +175,9 @@ def test_server_that_somebody_must_mend_does_not_hold_up_the_end_of_training(tra
 def test_monitor_says_why_it_refuses_and_no_other_server_is_quoted(train, start):
     for is_monitor in (True, False):
         server = start(Server(lambda number: 401, is_monitor=is_monitor, reason="token\nmissing"))
-        with pytest.warns(UserWarning, match="RemoteMonitor") as caught:
+        with warned("RemoteMonitor") as messages:
             train(RemoteMonitor(server.url), LOGS)
-        assert ("it answers 401 Unauthorized: tokenmissing" in messages(caught)[-1]) is is_monitor
+        assert ("it answers 401 Unauthorized: tokenmissing" in messages[-1]) is is_monitor
 
 
 def test_server_says_how_long_it_wants_to_be_left_alone(train, start, impatient, monkeypatch):
@@ -211,7 +206,7 @@ def test_redirect_takes_the_event_along(train, start, status):
 def test_redirect_that_goes_in_circles_is_given_up(train, start):
     server = start(Server())
     server.redirect = (307, f"{server.url}/again")
-    with pytest.warns(UserWarning, match="redirects lead nowhere"):
+    with warned("redirects lead nowhere"):
         train(RemoteMonitor(server.url), LOGS)
     assert server.taken == []
 

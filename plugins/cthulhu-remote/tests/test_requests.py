@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from servers import Server
+from warned import warned
 
 from cthulhu.callbacks import Callback, RemoteMonitor
 from cthulhu_core import Run
@@ -86,10 +87,10 @@ def test_what_is_no_value_is_left_out_with_one_warning(train, start):
     endless: list = []
     endless.append(endless)
     logs = {"loss": 0.5, "model": SimpleNamespace(), "endless": endless, "raw": b"x"}
-    with pytest.warns(UserWarning, match="RemoteMonitor leaves out") as caught:
+    with warned("RemoteMonitor leaves out") as messages:
         train(RemoteMonitor(server.url), [logs, logs])
-    (warning,) = caught
-    assert str(warning.message) == (
+    (message,) = messages
+    assert message == (
         "RemoteMonitor leaves out model (SimpleNamespace), endless (list), raw (bytes): neither numbers nor text, nor "
         "made of them"
     )

@@ -10,6 +10,7 @@ import warnings
 
 import pytest
 from servers import RESET, TAKE, Server
+from warned import warned
 
 from cthulhu.callbacks import RemoteMonitor
 
@@ -97,22 +98,22 @@ def test_redirect_within_the_host_carries_them(train, start):
     first.redirect = (307, "/below")
     train(RemoteMonitor(server_and_path, "", headers=HEADERS), LOGS[:1])
     assert server.taken[0].headers["X-Api-Key"] == SECRET
-    with pytest.warns(UserWarning, match="redirects lead nowhere"):
+    with warned("redirects lead nowhere"):
         train(RemoteMonitor(first.url, headers=HEADERS), LOGS[:1])
 
 
 def test_redirect_to_a_file_or_program_leads_nowhere(train, start):
     server = start(Server(redirect=(307, "file:///etc/passwd")))
-    with pytest.warns(UserWarning, match="redirects lead nowhere"):
+    with warned("redirects lead nowhere"):
         train(RemoteMonitor(server.url), LOGS)
 
 
 def test_password_and_query_of_the_address_are_not_shown(train, log):
     url = f"http://user:{SECRET}@127.0.0.1:9"
-    with pytest.warns(UserWarning, match="RemoteMonitor") as caught:
+    with warned("RemoteMonitor") as messages:
         train(RemoteMonitor(url, f"/in?key={SECRET}", flush_timeout=0.1), LOGS)
-    assert not any(SECRET in str(warning.message) for warning in caught)
-    assert "http://127.0.0.1:9/in: " in str(caught[-1].message)
+    assert not any(SECRET in message for message in messages)
+    assert "http://127.0.0.1:9/in: " in messages[-1]
     with pytest.raises(ValueError, match="expected the address of a server") as refused:
         RemoteMonitor(f"ftp://user:{SECRET}@host/?key={SECRET}")
     assert SECRET not in str(refused.value)

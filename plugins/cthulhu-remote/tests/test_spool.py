@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import TAKE, Server, closed_port
+from warned import warned
 
 from cthulhu.callbacks import RemoteMonitor
 from cthulhu_core import Run
@@ -36,9 +37,9 @@ def spool(tmp_path: Path) -> str:
 
 
 def test_next_training_delivers_first_what_the_last_one_kept(train, start, spool):
-    with pytest.warns(UserWarning, match="RemoteMonitor") as caught:
+    with warned("RemoteMonitor") as messages:
         train(RemoteMonitor(f"http://127.0.0.1:{closed_port()}", spool=spool, flush_timeout=0.1), LOGS)
-    assert str(caught[-1].message).endswith(
+    assert messages[-1].endswith(
         f"Connection refused; they are kept in {spool!r}, and the next training with this spool delivers them first"
     )
     server = start(Server(is_monitor=True))
@@ -56,7 +57,7 @@ def test_next_training_delivers_first_what_the_last_one_kept(train, start, spool
 
 def test_what_was_delivered_is_not_kept(train, start, spool, impatient):
     server = start(Server(lambda number: TAKE if number < 2 else 500))
-    with pytest.warns(UserWarning, match="1 epochs were not delivered"):
+    with warned("1 epochs were not delivered"):
         train(RemoteMonitor(server.url, spool=spool, flush_timeout=0.3), LOGS)
     server.behaviour = lambda number: TAKE
     train(RemoteMonitor(server.url, spool=spool), [])
@@ -64,7 +65,7 @@ def test_what_was_delivered_is_not_kept(train, start, spool, impatient):
 
 
 def test_values_come_as_they_were(train, start, spool):
-    with pytest.warns(UserWarning, match="RemoteMonitor"):
+    with warned("RemoteMonitor"):
         train(
             RemoteMonitor(f"http://127.0.0.1:{closed_port()}", spool=spool, flush_timeout=0, every="batch"),
             [{"text": "\U0001f600\u00e4", "nan": float("nan"), "list": [1, 2.5]}], batches=[0.1, 1e300],
@@ -202,7 +203,7 @@ def test_memory_takes_few_batches_more_epochs_and_never_more_than_twice_its_size
 def test_events_for_which_there_is_no_room_are_counted(train, monkeypatch):
     monkeypatch.setattr(Memory.__init__, "__defaults__", (4,))
     monitor = RemoteMonitor(f"http://127.0.0.1:{closed_port()}", every="batch", flush_timeout=0)
-    with pytest.warns(UserWarning, match=r"7 events were left out, .* every=N, with a larger N, sends fewer"):
+    with warned(r"7 events were left out, .* every=N, with a larger N, sends fewer"):
         train(monitor, [{}], batches=[1.0] * 10)
 
 

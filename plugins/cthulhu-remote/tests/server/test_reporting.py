@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 from servers import closed_port
+from warned import warned
 
 from cthulhu.callbacks import RemoteMonitor
 
@@ -54,10 +55,10 @@ def test_training_goes_on_reporting_to_a_server_that_was_started_again(start, tr
 def test_one_event_that_is_refused_among_many_costs_no_other(start, train, impatient, tmp_path):
     logs = [{"loss": float(epoch), "text": "x" * (20_000 if epoch == 2 else 2)} for epoch in range(5)]
     spool = tmp_path / "unsent.sqlite3"
-    with pytest.warns(UserWarning, match="5 epochs were not delivered"):
+    with warned("5 epochs were not delivered"):
         train(RemoteMonitor(f"http://127.0.0.1:{closed_port()}", spool=spool, flush_timeout=0), logs)
     monitor = start()
-    with pytest.warns(UserWarning, match="1 events were refused by .*: it answers 400 Bad Request: the text 'text'"):
+    with warned("1 events were refused by .*: it answers 400 Bad Request: the text 'text'"):
         train(RemoteMonitor(monitor.url, spool=spool), [{"loss": 9.0}])
     second, first = monitor.get("/api/runs").json()["runs"]
     assert [epoch for epoch, _ in monitor.values(first["id"])] == [0, 1, 3, 4]
@@ -66,9 +67,7 @@ def test_one_event_that_is_refused_among_many_costs_no_other(start, train, impat
 
 def test_token_lets_a_training_in(start, train):
     monitor = start("--token=sesame")
-    with pytest.warns(
-        UserWarning, match="2 epochs were not delivered .*: it answers 401 Unauthorized: the token is"
-    ):
+    with pytest.warns(UserWarning, match="2 epochs were not delivered .*: it answers 401 Unauthorized: the token is"):
         train(RemoteMonitor(monitor.url), [{"loss": 1.0}] * 2)
     headers = {"Authorization": "Bearer sesame"}
     train(RemoteMonitor(monitor.url, headers=headers), [{"loss": 1.0}] * 2)
