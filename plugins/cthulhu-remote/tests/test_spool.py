@@ -156,14 +156,30 @@ def test_file_that_can_no_longer_be_written_costs_no_event(start, spool):
     with Run(SimpleNamespace(), epochs=6, callbacks=monitor) as run:
         for epoch in run.epochs():
             if epoch == 2:
-                assert monitor._sender is not None
-                assert monitor._sender._spool is not None
-                # As on a full disk: no page more than there are.
-                file = monitor._sender._spool._file
-                (pages,) = file.execute("PRAGMA page_count").fetchone()
-                file.execute(f"PRAGMA max_page_count={pages}")
+                fill(monitor)
             run.logs["text"] = "x" * 10_000
     assert server.epochs == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_cannot_be_kept_is_counted(start, spool):
+    monitor = RemoteMonitor(f"http://127.0.0.1:{closed_port()}", spool=spool, flush_timeout=0)
+    with (
+        warned("1 epochs were not delivered .* they are kept in .*; [12] events are gone: the spool cannot be written"),
+        Run(SimpleNamespace(), epochs=2, callbacks=monitor) as run,
+    ):
+        for epoch in run.epochs():
+            if epoch == 1:
+                fill(monitor)
+            run.logs["text"] = "x" * 10_000
+
+
+def fill(monitor: RemoteMonitor) -> None:
+    """As on a full disk: the spool has no page more than there are."""
+    assert monitor._sender is not None
+    assert monitor._sender._spool is not None
+    file = monitor._sender._spool._file
+    (pages,) = file.execute("PRAGMA page_count").fetchone()
+    file.execute(f"PRAGMA max_page_count={pages}")
 
 
 # --- order and bounds ------------------------------------------------------------------------------------------------

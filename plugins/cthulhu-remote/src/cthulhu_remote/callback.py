@@ -143,7 +143,7 @@ class RemoteMonitor(Callback):
         self._sender.put(Event(kind, self._run_id, self._sender_id, self._number, time(), payload))
         if not self._has_warned and self._sender.cause:
             self._has_warned = True
-            cure = ": cthulhu-monitor is a server for it" if _is_here(self._url) else ""
+            cure = "" if self._sender.has_answer or not _is_here(self._url) else ": cthulhu-monitor is a server for it"
             warnings.warn(
                 f"RemoteMonitor cannot deliver to {self._shown}: {self._sender.cause}; training goes on, and what "
                 f"waits is sent when it can be{cure}",
@@ -200,6 +200,8 @@ class RemoteMonitor(Callback):
             )
             cause = outcome.cause or "it has not answered yet"
             lines.append(f"{_counted(outcome.waiting)} were not delivered to {self._shown}: {cause}; {kept}")
+        if outcome.unkept:
+            lines.append(f"{outcome.unkept} events are gone: {outcome.cause}")
         if outcome.refused:
             lines.append(f"{outcome.refused} events were refused by {self._shown}: {outcome.cause}")
         if outcome.left_out:

@@ -25,13 +25,15 @@ class Outcome(NamedTuple):
     """What became of the events.
 
     Attributes:
-        waiting: how many of each kind are not sent.
+        waiting: how many of each kind are not sent; where there is a spool, they are in it.
+        unkept: how many more are not sent, and could not be written to the spool.
         refused: how many the server will never take.
         left_out: how many there was no room for.
         cause: why, as far as the sender knows; empty if nothing has failed.
     """
 
     waiting: Counter[str]
+    unkept: int
     refused: int
     left_out: int
     cause: str
@@ -66,6 +68,11 @@ class Sender:
     def cause(self) -> str:
         """Why the last event that failed did; empty if none has."""
         return self._cause
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the server has said what it is."""
+        return self._connection.is_monitor is not None
 
     def put(self, event: Event) -> None:
         """Take an event, to be sent soon; waits for nothing but, where there is a spool, for its file.
@@ -105,12 +112,24 @@ class Sender:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-            waiting: Counter[str] = Counter()
-            for place in self._places():
-                waiting += place.counts()
+            waiting, unkept = self._memory.counts(), 0
             if self._spool is not None:
+                unkept = self._keep()
+                waiting = self._spool.counts()
                 self._spool.close()
-            return Outcome(waiting, self._refused, self._left_out, self._cause)
+            return Outcome(waiting, unkept, self._refused, self._left_out, self._cause)
+
+    def _keep(self) -> int:
+        """Write to the spool what is in memory, since it could not be written before; gives how many still cannot."""
+        assert self._spool is not None
+        while events := self._memory.head(1):
+            try:
+                self._spool.put(events[0])
+            except sqlite3.Error as error:
+                self._cause = f"the spool cannot be written: {error}"
+                break
+            self._memory.remove(1)
+        return sum(self._memory.counts().values())
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
