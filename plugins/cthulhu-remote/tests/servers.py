@@ -55,6 +55,7 @@ class Server:
     asked: list[str] = field(default_factory=list)
     numbers: set[tuple[str, int]] = field(default_factory=set)
     port: int = 0
+    connections: int = 0
 
     def __post_init__(self) -> None:
         self.count = itertools.count()
@@ -144,6 +145,10 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         # Else the second of two small packets waits for the first to be acknowledged.
         wbufsize = -1
         disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            server.connections += 1
 
         def do_POST(self) -> None:
             text = self.rfile.read(int(self.headers["Content-Length"])).decode()

@@ -174,6 +174,13 @@ def test_training_without_an_epoch_has_begun_and_ended(train, start):
     assert [set(payload) for payload in server.payloads] == [{"begin"}, {"end"}]
 
 
+def test_all_events_go_over_one_connection(train, start):
+    server = start(Server(reason="a body that has to be read"))
+    train(RemoteMonitor(server.url, every=2), LOGS * 3, batches=[1.0] * 4)
+    assert len(server.taken) == 6 + 12
+    assert server.connections == 1
+
+
 # --- batches --------------------------------------------------------------------------------------------------------
 
 
