@@ -59,6 +59,7 @@ def test_what_was_delivered_is_not_kept(train, start, spool, impatient):
     server = start(Server(lambda number: TAKE if number < 2 else 500))
     with warned("1 epochs were not delivered"):
         train(RemoteMonitor(server.url, spool=spool, flush_timeout=0.3), LOGS)
+    wait_for_senders()  # what was being sent when training ended may yet arrive
     server.behaviour = lambda number: TAKE
     train(RemoteMonitor(server.url, spool=spool), [])
     assert server.epochs == [0, 1, 2]
@@ -226,7 +227,12 @@ def test_events_for_which_there_is_no_room_are_counted(train, monkeypatch):
 def test_sender_thread_ends_with_the_training(train, start):
     server = start(Server())
     train(RemoteMonitor(server.url), LOGS)
-    deadline = time.monotonic() + 5
+    wait_for_senders()
+
+
+def wait_for_senders() -> None:
+    """Wait until the threads of all trainings have ended."""
+    deadline = time.monotonic() + 15
     while any(thread.name == "RemoteMonitor" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
