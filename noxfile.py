@@ -24,6 +24,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 CORE = "cthulhu-core"
 FOLDERS = {load_toml(file)["project"]["name"]: file.parent for file in sorted(ROOT.glob("plugins/*/pyproject.toml"))}
 PLUGINS = list(FOLDERS)
+PAGES = [name for name, folder in FOLDERS.items() if (folder / "tests_browser").exists()]
 FOLDERS[CORE] = ROOT
 CORE_TESTS = (ROOT / "tests", f"--ignore={ROOT / 'tests' / 'together'}")
 GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
@@ -169,16 +170,15 @@ def keras(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"], default=False)
-def browser(session: nox.Session) -> None:
+@nox.parametrize("name", PAGES, ids=PAGES)
+def browser(session: nox.Session, name: str) -> None:
     """What pages show of a training, in Debian's Chromium; pictures of them go to browser-output."""
     chromium = program(session, "chromium")
     if chromium is None:
         session.skip("there is no chromium to look with, and it cannot be installed: apt-get install chromium")
-    pages = [name for name in PLUGINS if (FOLDERS[name] / "tests_browser").exists()]
-    tools = dict.fromkeys(tool for name in pages for tool in group("browser", name))
-    install(session, wheel(CORE), *map(whole, pages), *tools)
+    install(session, wheel(CORE), whole(name), *group("browser", name))
     session.env.update({"CHROMIUM": chromium, "SCREENSHOTS": str(ROOT / "browser-output")})
-    pytest(session, *(FOLDERS[name] / "tests_browser" for name in pages))
+    pytest(session, FOLDERS[name] / "tests_browser")
 
 
 @nox.session(requires=["build"])
