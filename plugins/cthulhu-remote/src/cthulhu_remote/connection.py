@@ -43,7 +43,7 @@ class Unreachable(Exception):
 
     Attributes:
         wait: for how many seconds the server asks to be left alone.
-        is_lasting: whether it takes somebody to mend it: a missing token, a wrong path.
+        is_lasting: whether it takes somebody to mend it: a missing token, a wrong path, a certificate.
     """
 
     def __init__(self, cause: str, wait: float = 0.0, is_lasting: bool = False) -> None:
@@ -146,7 +146,8 @@ class Connection:
                     allow_redirects=False, stream=True,
                 )  # fmt: skip
             except requests.RequestException as error:
-                raise Unreachable(self._cause(error)) from None
+                is_lasting = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+                raise Unreachable(self._cause(error), is_lasting=is_lasting) from None
             text = _rest(response)
             if "Cthulhu-Monitor" in response.headers:
                 self.is_monitor = True

@@ -18,7 +18,10 @@ from cthulhu_remote.waiting import Memory, Spool, Waiting
 INTERVAL = 0.1
 """Seconds in which the values of batches are collected before they are sent: each request costs training time."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
-"""Seconds after which the sender tries again, for the first time and at most; a random part of it up to a half less."""
+"""Seconds after which the sender tries again, for the first time and at most; a random part of it up to a half less.
+
+Where it takes somebody to mend it, the longest at once: a certificate that is not accepted costs 30 ms of a processor.
+"""
 
 
 class Outcome(NamedTuple):
@@ -140,6 +143,7 @@ class Sender:
                 try:
                     self._connection.deliver(events)
                 except Unreachable as error:
+                    delay = LONGEST_DELAY if error.is_lasting else delay
                     self._pause(error, max(delay * random.uniform(0.5, 1), error.wait))
                     delay = min(2 * delay, LONGEST_DELAY)
                 except Refused as error:
