@@ -33,7 +33,7 @@ EPOCHS = 30
 ENOUGH = 0.95
 
 
-def settings(folder: Path, page: str) -> dict[str, Callable[[Any], Callback]]:
+def settings(folder: Path, address: str) -> dict[str, Callable[[Any], Callback]]:
     """For each documented callback, how this demo uses it; the last ones have what the others add."""
     losses = (folder / "losses.jsonl").open("w", buffering=1)
     return {
@@ -50,7 +50,7 @@ def settings(folder: Path, page: str) -> dict[str, Callable[[Any], Callback]]:
         "ReduceLROnPlateau": lambda ReduceLROnPlateau: ReduceLROnPlateau(factor=0.5, patience=4, verbose=1),
         "TensorBoard": lambda TensorBoard: TensorBoard(folder / "tensorboard"),
         "TerminateOnNaN": lambda TerminateOnNaN: TerminateOnNaN(),
-        "RemoteMonitor": lambda RemoteMonitor: RemoteMonitor(page, every=10),
+        "RemoteMonitor": lambda RemoteMonitor: RemoteMonitor(address, every=10),
         "CSVLogger": lambda CSVLogger: CSVLogger(folder / "log.csv"),
     }
 
