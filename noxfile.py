@@ -190,7 +190,8 @@ def lowest(session: nox.Session) -> None:
     links = {"UV_FIND_LINKS": ",".join(filter(None, [str(DIST), os.environ.get("UV_FIND_LINKS")]))}
     pins = CONSTRAINTS.read_text().splitlines()
     torch = next(pin for pin in pins if pin.startswith("torch=="))
-    session.install("--resolution=lowest-direct", "--only-binary=:all:", torch, *declared, env=links)
+    extra = "--extra=server"  # of cthulhu-remote
+    session.install("--resolution=lowest-direct", "--only-binary=:all:", torch, *declared, extra, env=links)
     lowest = str(session.run("uv", "pip", "freeze", "--quiet", silent=True, external=True)).splitlines()
     chosen = {pin.partition("==")[0] for pin in [*lowest, *group("lowest")]}
     constraints = Path(session.create_tmp(), "constraints.txt")
