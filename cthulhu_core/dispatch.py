@@ -14,6 +14,7 @@ the training, not after it. Interrupts always end the run.
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -64,11 +65,15 @@ class Participant:
     def module(self) -> str:
         return self.plugin.__name__ if inspect.ismodule(self.plugin) else type(self.plugin).__module__
 
-    def __str__(self) -> str:
+    @property
+    def package(self) -> str:
+        """Name and version of the distribution that it is from; empty if it is from none."""
         from cthulhu_core.registry import provider
 
-        package = provider(self.module)
-        return f"{self.name} ({package})" if package else f"{self.name} (module {self.module})"
+        return provider(self.module)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.package or f'module {self.module}'})"
 
 
 # --- from methods to hooks ------------------------------------------------------------------------------------------
@@ -164,6 +169,17 @@ class HookCall:
         except BaseException as error:
             self.dispatch.note(error, participant, self.hook)
             raise
+
+    def replaced(
+        self, function: Callable[[Participant, Any], Any], wrapper: Callable[[Participant, Any], Any]
+    ) -> HookCall:
+        """The same calls with other functions in the place of theirs: what ``function``, ``wrapper`` make of them."""
+        twin = copy.copy(self)
+        twin.calls = [(participant, function(participant, call), choice) for participant, call, choice in self.calls]
+        twin.wrappers = [
+            (participant, wrapper(participant, call), choice) for participant, call, choice in self.wrappers
+        ]
+        return twin
 
     def guarded(self, *arguments: Any) -> list[BaseException]:
         """Call all of them, whoever raises; the exceptions are returned, each with its note."""

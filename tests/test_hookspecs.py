@@ -68,4 +68,4 @@ def test_methods_of_the_base_class_are_documented_and_do_nothing() -> None:
     for method, hook in METHODS.items():
         assert getattr(Callback, method).__doc__
         assert getattr(callback, method)(*HOOKS[hook][1:]) is None
-    assert vars(callback) == {}
+    assert vars(callback) == {"_arguments": {}}
