@@ -34,7 +34,7 @@ class Cost(NamedTuple):
 
     Attributes:
         name: the class of the callback, or the name of a module.
-        package: name and version of its distribution; empty if it is in none.
+        package: name and version of the distribution that offers it; empty if none does.
         hook: e.g. ``"cthulhu_batch_end"``.
         seconds: the time spent there.
         share: of the time that the run took, from 0 to 1.

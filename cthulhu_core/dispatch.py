@@ -67,13 +67,15 @@ class Participant:
 
     @property
     def package(self) -> str:
-        """Name and version of the distribution that it is from; empty if it is from none."""
-        from cthulhu_core.registry import provider
+        """Name and version of the distribution that offers it; empty if none does."""
+        from cthulhu_core.registry import package_of
 
-        return provider(self.module)
+        return " ".join(package_of(self.module)).strip()
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.package or f'module {self.module}'})"
+        from cthulhu_core.registry import provider
+
+        return f"{self.name} ({provider(self.module) or f'module {self.module}'})"
 
 
 # --- from methods to hooks ------------------------------------------------------------------------------------------

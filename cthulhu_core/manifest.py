@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import date, time, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -64,6 +65,21 @@ def packages(participants: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     heavy = {name: str(sys.modules[name].__version__) for name in ("numpy", "torch") if name in sys.modules}
     python = ".".join(map(str, sys.version_info[:3]))
     return {**dict(sorted(found.items())), "cthulhu-core": __version__, "python": python, **heavy}
+
+
+def save(manifest: Mapping[str, Any], path: Path) -> None:
+    """Write ``manifest`` as JSON; folders that are missing are made.
+
+    Raises:
+        OSError: it cannot be written; what was there is as it was.
+    """
+    import json
+
+    from cthulhu_core.atomic import atomic_write
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
+from cthulhu_core.config import Config, configuration, named
 from cthulhu_core.costs import Cost, Costs
 from cthulhu_core.dispatch import Dispatch, HookCall, Participant, logger
 from cthulhu_core.explain import explain
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
-from cthulhu_core.manifest import manifest
+from cthulhu_core.manifest import manifest, save
 from cthulhu_core.services import active_plugins, default_callbacks
 from cthulhu_core.training.distributed import rank
 from cthulhu_core.values import Averages
@@ -44,7 +45,9 @@ class Run:
             True ends the run.
         optimizer: the optimizer, for callbacks that change the learning rate.
         epochs: index at which training ends (not the number of epochs, if ``initial_epoch`` is given).
-        callbacks: a callback, or a list, tuple or nested lists of them; objects with ``hookimpl`` functions too.
+        callbacks: a callback, or a list, tuple or nested lists of them; objects with ``hookimpl`` functions too, and
+            names of installed callbacks that need no arguments. What ``CTHULHU_CONFIG`` names comes after them (see
+            :mod:`cthulhu_core.config`).
         initial_epoch: index of the first epoch, from 0.
         batch_size: samples in a batch.
         steps: batches in an epoch.
@@ -58,9 +61,11 @@ class Run:
         resume_from: a checkpoint of model and training, or a folder of them, whose newest is taken: the run goes on
             where it stands, in the midst of an epoch, too. Weights, optimizer, callbacks and random generators are
             as they were then, from the first batch on (see :mod:`cthulhu_core.resume`).
+        training: False for a run that tests or predicts and does not train: then ``CTHULHU_CONFIG`` has no part in it.
 
     Raises:
         RefusedCallback: something in ``callbacks`` cannot take part; the message says why and what to do.
+        ConfigError: ``CTHULHU_CONFIG`` names something that cannot be used.
         CheckpointError: what is to be resumed cannot be read, or is the training of another model.
 
     Warns:
@@ -94,6 +99,7 @@ class Run:
         directions: dict[str, str] | None = None,
         validation: bool = False,
         resume_from: str | os.PathLike[str] | None = None,
+        training: bool = True,
     ) -> None:
         self.model: Any = model
         self.optimizer = optimizer
@@ -123,8 +129,10 @@ class Run:
         """The averages of the last validation."""
         self.test_steps: int | None = None
         """Batches in a validation, where its data knows; None before the first one."""
-        self.given: list[Any] = [] if callbacks is None else flatten(callbacks)
+        given = [] if callbacks is None else flatten(callbacks)
+        self.given: list[Any] = [named(each) if isinstance(each, str) else each for each in given]
         """What was passed as ``callbacks``, as one list."""
+        self._config = configuration() if training else Config()
         self._base_logger = BaseLogger(stateful_metrics)
         self._costs = Costs()
         # The hooks as they are, the same with timers, and which of the two this batch is given.
@@ -170,9 +178,13 @@ class Run:
         plugins = active_plugins()
         return [
             Participant(self._base_logger, "in every run, first"),
-            *(Participant(plugin.plugin, f"installed: {plugin.record}") for plugin in plugins),
-            *(Participant(callback, f"added by {record}") for record, callback in default_callbacks(plugins, self)),
+            *(Participant(plugin.plugin, f"plugin {plugin.record.name}, in every run") for plugin in plugins),
+            *(
+                Participant(callback, f"added by plugin {record.name}")
+                for record, callback in default_callbacks(plugins, self)
+            ),
             *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(self.given)),
+            *(Participant(callback, reason) for callback, reason in self._config.callbacks),
             Participant(self.history, "in every run, last"),
         ]
 
@@ -461,6 +473,8 @@ class Run:
         """Training begins: callbacks get ``params`` and ``model``, ``stop_training`` is False."""
         self.model.stop_training = False
         self._open_hooks()
+        if self._config.manifest is not None and self.is_main:
+            save(self.manifest(), self._config.manifest)
         self._call("train_begin", {})
         self._begun = True
         if self._resumption is not None and not self._resumption.batch:
