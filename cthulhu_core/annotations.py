@@ -6,7 +6,6 @@ way that cannot be read here, is left to the constructor.
 
 from __future__ import annotations
 
-import collections.abc
 import datetime
 import inspect
 import os
@@ -67,9 +66,8 @@ def convert(value: Any, annotation: Any) -> Any:
             return value
         raise Unfit(" or ".join(map(repr, arguments)))
     cls = _class_of(annotation)
-    if not inspect.isclass(cls) or cls is object:
-        if cls is collections.abc.Callable or cls is None:
-            raise Unfit("what only Python can say: pass it in the script")
+    # Of a protocol it cannot be said which class fits it.
+    if cls in (Any, object) or not inspect.isclass(cls) or getattr(cls, "_is_protocol", False):
         return value
     if cls in _SCALARS:
         if type(value) is cls or (cls is float and type(value) is int):

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 from cthulhu_core import registry
 from cthulhu_core.annotations import Unfit, convert, hints
 from cthulhu_core.callback import Callback
+from cthulhu_core.validation import RefusedCallback
 
 VARIABLE = "CTHULHU_CONFIG"
 TOOL = "cthulhu"
@@ -89,13 +90,16 @@ def named(name: str) -> Callback:
     """The installed callback ``name``, made without arguments.
 
     Raises:
-        PluginError, AttributeError: there is none, or it cannot be used.
-        TypeError: it needs arguments; the message says which.
+        PluginError: it is not installed, is misspelt, or cannot be used.
+        RefusedCallback: nothing that is installed resembles it, or it needs arguments; the message says which.
     """
-    cls = _class(name)
+    try:
+        cls = _class(name)
+    except AttributeError as error:
+        raise RefusedCallback(f"callbacks={[name]!r}: {error}") from error
     missing = _missing(_parameters(cls), ())
     if missing:
-        raise TypeError(
+        raise RefusedCallback(
             f"callbacks={[name]!r}: {name} cannot be made without {' and '.join(missing)}: "
             f"write {name}({', '.join(f'{each}=...' for each in missing)})"
         )

@@ -108,7 +108,18 @@ def test_arguments_by_place_by_name_and_beyond_those_that_are_declared() -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["headers", "token", "api_key", "apiKey", "password", "auth", "access_token", "webhook", "webhook_url", "secret_name"],
+    [
+        "headers",
+        "token",
+        "api_key",
+        "apiKey",
+        "password",
+        "auth",
+        "access_token",
+        "webhook",
+        "webhook_url",
+        "secret_name",
+    ],
 )
 def test_what_bears_the_name_of_a_secret_is_left_out(name: str) -> None:
     callback = Told(1, **{name: "t0k3n"})
@@ -122,7 +133,9 @@ def test_names_that_only_resemble_those_of_secrets_are_kept(name: str) -> None:
 
 
 def test_secrets_within_tables_and_addresses_are_left_out() -> None:
-    kept = arguments(Told({"Authorization": "Bearer t0k3n", "Accept": "all"}, "https://me:t0k3n@host:8000/a?key=t0k3n#f"))
+    kept = arguments(
+        Told({"Authorization": "Bearer t0k3n", "Accept": "all"}, "https://me:t0k3n@host:8000/a?key=t0k3n#f")
+    )
     assert kept == {"first": {"Authorization": SECRET, "Accept": "all"}, "second": "https://host:8000/a"}
 
 

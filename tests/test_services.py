@@ -275,3 +275,24 @@ def test_switching_off_plugins_leaves_callbacks_to_be_named(
     install(site, "acme-tools", modules={"acme": source}, callbacks={"Acme": "acme:Acme"})
     monkeypatch.setenv("CTHULHU_DISABLE", "*,Acme")
     assert registry.callback("Acme").__name__ == "Acme"
+
+
+@pytest.mark.parametrize(
+    ("switch", "message"),
+    [
+        ("acmee", "CTHULHU_DISABLE: no installed plugin is called acmee: did you mean acme?"),
+        ("zebra,acme", "CTHULHU_DISABLE: no installed plugin is called zebra: plugins are "),
+    ],
+)
+def test_switch_that_switches_nothing_off_is_warned_about(
+    site: Path, monkeypatch: pytest.MonkeyPatch, switch: str, message: str
+) -> None:
+    install(site, "acme-tools", modules={"acme": MODULE}, plugins={"acme": "acme"})
+    monkeypatch.setattr("cthulhu_core.services._said", set())
+    monkeypatch.setenv("CTHULHU_DISABLE", switch)
+    warned = trained()[1]
+    assert [each for each in warned if each.startswith("CTHULHU_DISABLE")] == [
+        each for each in warned if each.startswith(message)
+    ]
+    assert len([each for each in warned if each.startswith(message)]) == 1
+    assert not [each for each in trained()[1] if each.startswith("CTHULHU_DISABLE")]
