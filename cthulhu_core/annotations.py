@@ -29,6 +29,8 @@ class Unfit(ValueError):
 def hints(cls: type) -> dict[str, Any]:
     """The annotations of a constructor's parameters, as far as they can be resolved."""
     constructor: Any = cls.__init__  # type: ignore[misc]
+    if constructor is object.__init__:
+        return {}
     try:
         return typing.get_type_hints(constructor)
     except Exception:  # noqa: BLE001 - annotations are code, which may fail in any way where it is evaluated one by one
