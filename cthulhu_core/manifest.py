@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from cthulhu_core.version import __version__
 
@@ -152,6 +151,8 @@ def _plain(value: Any, levels: int) -> Any:
 
 def _text(text: str) -> str:
     if _ADDRESS.match(text):
+        from urllib.parse import urlsplit, urlunsplit
+
         try:
             parts = urlsplit(text)
             text = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
