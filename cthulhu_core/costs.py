@@ -19,6 +19,8 @@ from contextlib import AbstractContextManager, contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cthulhu_core.hookspecs import PREFIX
+
 if TYPE_CHECKING:
     from cthulhu_core.dispatch import HookCall, Participant
 
@@ -161,7 +163,7 @@ class Costs:
         return sorted(found, key=lambda cost: -cost.seconds)
 
     def line(self) -> str:
-        """The sentence that names who took a noticeable part of the run; empty where nobody did.
+        """Who took a noticeable part of the run, and in which hook most; empty where nobody did.
 
         BaseLogger and History are left out: nobody could do without them.
         """
@@ -174,5 +176,5 @@ class Costs:
             share = sum(cost.share for cost in costs)
             if share > NOTICEABLE and sum(cost.seconds for cost in costs) > NOTICEABLE:
                 who = f"{name} ({package})" if package else name
-                named.append((share, f"{who} took {share:.0%} of the run, most of it in {costs[0].hook}"))
+                named.append((share, f"{who} {share:.0%} of the run, most in {costs[0].hook.removeprefix(PREFIX)}"))
         return "; ".join(text for _, text in sorted(named, reverse=True))

@@ -651,7 +651,7 @@ class Run:
     def _say_what_it_cost(self) -> None:
         line = self._costs.line() if self._begun and self.params["verbose"] and self.is_main else ""
         if line:
-            print(f"{line}: history.run.costs() has it all")  # noqa: T201 - where the progress was
+            print(f"Callbacks took time: {line}. All of it: history.run.costs()")  # noqa: T201 - where the progress was
 
     def _call_guarded(self, name: str, *arguments: Any) -> list[BaseException]:
         hook = self._hooks.get(name)

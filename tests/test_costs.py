@@ -208,7 +208,7 @@ def test_costly_callback_is_named_at_the_end_of_a_run_that_is_not_silent(
     trained([Spender(clock)], clock, epochs=2, batches=10, seconds=1.0, verbose=2)
     lines = [line for line in capsys.readouterr().out.splitlines() if "took" in line]
     assert lines == [
-        "Spender took 56% of the run, most of it in cthulhu_save_point: history.run.costs() has it all",
+        "Callbacks took time: Spender 56% of the run, most in save_point. All of it: history.run.costs()",
     ]
 
 
