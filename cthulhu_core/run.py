@@ -23,6 +23,7 @@ from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
 from cthulhu_core.manifest import manifest, save
 from cthulhu_core.services import active_plugins, default_callbacks
 from cthulhu_core.training.distributed import rank
+from cthulhu_core.validation import refuse_services
 from cthulhu_core.values import Averages
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ class Run:
 
     def _participants(self) -> list[Participant]:
         plugins = active_plugins()
+        for each in self.given:
+            refuse_services(each)
         return [
             Participant(self._base_logger, "in every run, first"),
             *(Participant(plugin.plugin, f"plugin {plugin.record.name}, in every run") for plugin in plugins),

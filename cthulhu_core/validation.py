@@ -9,7 +9,7 @@ from types import MethodType
 from typing import Any
 
 from cthulhu_core.callback import METHODS, Callback
-from cthulhu_core.hookspecs import HOOKS
+from cthulhu_core.hookspecs import HOOKS, SERVICES
 
 
 class RefusedCallback(TypeError):
@@ -39,6 +39,21 @@ def validate(plugin: object) -> None:
         _validate_hookimpl(plugin, name, options)
     if isinstance(plugin, Callback):
         _validate_methods(plugin, marks)
+
+
+def refuse_services(plugin: object) -> None:
+    """Refuse, where an object is given to a run, the hooks that only installed plugins are asked.
+
+    Raises:
+        RefusedCallback: ``plugin`` implements such a hook, which would never be called.
+    """
+    for name, options in marked(plugin).items():
+        hook = options.get("specname") or name
+        if hook in SERVICES:
+            raise RefusedCallback(
+                f"{name_of(plugin)}.{name} would never be called: {hook} is asked of installed plugins alone; offer "
+                'the object as an entry point in the group "cthulhu.plugins"'
+            )
 
 
 def marked(plugin: object) -> dict[str, dict[str, Any]]:
