@@ -40,7 +40,7 @@ MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the generated pages into the navigation."""
     sections: dict[str, list[Any]] = {name: value for entry in config.nav or () for name, value in entry.items()}
-    sections["Callbacks"] += [{name: _callback_page(name)} for name in sorted(CALLBACKS)]
+    sections["Callbacks"] += [{name: _callback_page(name)} for name in sorted(CALLBACKS, key=str.lower)]
     sections["Packages"] += [{name: _package_page(name)} for name in PACKAGES]
     return config
 
@@ -101,7 +101,7 @@ def _callback(name: str, docs: Path) -> str:
         else f"Package: [`{package}`](../packages/{package}.md), version {version(package)}."
     )
     # What the methods of a callback do that is in a package, the class says; core's are there to be called.
-    members = "" if package == CORE else "\n    options:\n      members: false"
+    members = "" if package == CORE else "      members: false\n"
     return f"""\
 ---
 title: {name}
@@ -124,16 +124,17 @@ from cthulhu.callbacks import {name}
 <figcaption markdown="span">{picture["caption"]}</figcaption>
 </figure>
 
-## Reference
-
-::: {_identifier(name)}{members}
-"""
+::: {_identifier(name)}
+    options:
+      heading: Reference
+      toc_label: Reference
+{members}"""
 
 
 def callbacks(docs: Path) -> str:
     """The table of all callbacks."""
     lines = ["| callback | what it does | package |", "|---|---|---|"]
-    for name in sorted(CALLBACKS):
+    for name in sorted(CALLBACKS, key=str.lower):
         package = CALLBACKS[name]
         link = f"`{package}`" if package == CORE else f"[`{package}`](../{_package_page(package)})"
         lines.append(f"| [`{name}`]({name}.md) | {_summary(name)} | {link} |")
