@@ -26,7 +26,7 @@ FOLDERS = {load_toml(file)["project"]["name"]: file.parent for file in sorted(RO
 PLUGINS = list(FOLDERS)
 PAGES = [name for name, folder in FOLDERS.items() if (folder / "tests_browser").exists()]
 FOLDERS[CORE] = ROOT
-CORE_TESTS = (ROOT / "tests", f"--ignore={ROOT / 'tests' / 'together'}")
+CORE_TESTS = (ROOT / "tests", *(f"--ignore={ROOT / 'tests' / name}" for name in ("docs", "together")))
 GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 
 # pip and uv find the same wheels.
@@ -179,6 +179,28 @@ def browser(session: nox.Session, name: str) -> None:
     install(session, wheel(CORE), whole(name), *group("browser", name))
     session.env.update({"CHROMIUM": chromium, "SCREENSHOTS": str(ROOT / "browser-output")})
     pytest(session, FOLDERS[name] / "tests_browser")
+
+
+@nox.session(requires=["build"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation into ``site``; what it says of the packages is read from their wheels, and tested."""
+    install(session, *map(whole, FOLDERS), *group("docs"), *group("test"))
+    site = ROOT / "site"
+    # The theme announces other tools, and is looked at no more than this.
+    session.env.update({"NO_MKDOCS_2_WARNING": "1", "SITE": str(site)})
+    session.run("mkdocs", "build", "--strict", "--quiet", "--clean", "--site-dir", str(site))
+    pytest(session, ROOT / "tests" / "docs")
+
+
+@nox.session(requires=["build"], default=False)
+def pictures(session: nox.Session) -> None:
+    """Make the pictures of the documentation anew, each from a training; some are of pages in Debian's Chromium."""
+    chromium = program(session, "chromium")
+    if chromium is None:
+        session.skip("there is no chromium to look with, and it cannot be installed: apt-get install chromium")
+    install(session, *map(whole, FOLDERS), *group("pictures"))
+    session.env["CHROMIUM"] = chromium
+    session.run("python", "docs/pictures/make.py", *session.posargs)
 
 
 @nox.session(requires=["build"])

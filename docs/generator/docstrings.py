@@ -1,4 +1,4 @@
-"""Docstrings as Markdown: roles become links, doctests code that can be copied. What is documented is read by griffe."""
+"""Docstrings as Markdown: roles become links, doctests code that can be copied. griffe reads what is documented."""
 
 from __future__ import annotations
 

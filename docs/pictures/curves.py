@@ -15,7 +15,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from style import LINE, MARK, RATE, TRAINING, VALIDATION, drawing, save, styled, text
-from training import fit_line, sgd, train
+from trainings import fit_line, sgd, train
 
 from cthulhu.callbacks import (
     Callback,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import pty
 import re
@@ -27,13 +28,13 @@ from style import FOLDER
 COLUMNS = 92
 PROGRESS = """
 import time
-from training import train
+from trainings import train
 from cthulhu.callbacks import LuKthuCallback
 slowly = LuKthuCallback(on_batch_end=lambda batch, logs: time.sleep(0.02))
 train([slowly], epochs=4, verbose=1)
 """
 EXPLAIN = """
-from training import train
+from trainings import train
 from cthulhu.callbacks import Callback, CSVLogger
 
 class StopWhenGood(Callback):
@@ -88,12 +89,14 @@ def explained() -> None:
         code = EXPLAIN.format(log=f"{folder}/log.csv")
         printed = subprocess.run([sys.executable, "-c", code], cwd=FOLDER, check=True, capture_output=True, text=True)
     lines = printed.stdout.replace("(module __main__)", "(train.py)").splitlines()
-    loop = [line for line in lines if "test" not in line and "validation" not in line and "forward, loss" != line.strip()]
+    begin = next(number for number, line in enumerate(lines) if "validation" in line)
+    end = next(number for number, line in enumerate(lines) if "run.epoch_end" in line)
+    loop = lines[:begin] + lines[end:]
     _terminal("Callback", loop, max(map(len, loop)) + 1)
 
 
 def _terminal(name: str, lines: list[str], width: int) -> None:
-    console = Console(record=True, width=width, file=open(os.devnull, "w"), highlight=False)  # noqa: SIM115
+    console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
     for line in lines:
         text = Text.from_ansi(line)
         text.highlight_regex(r"^ *- .*$", "bold green")
@@ -145,16 +148,18 @@ def _photograph(page: Page, name: str, **how: Any) -> None:
 
 def tensorboard() -> None:
     """Two curves in a chart, and the histograms of weights, in TensorBoard."""
+    from trainings import train
+
     from cthulhu.callbacks import TensorBoard
-    from training import train
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         train([TensorBoard(folder / "logs", histogram_freq=2)], epochs=20)
         arguments = ["--logdir", str(folder / "logs"), "--port", "0", "--host", "127.0.0.1", "--load_fast", "false"]
-        with _server(folder, "tensorboard.main", *arguments) as address, _page(
-            address + "?tagFilter=epoch_(acc|loss)|daoloth_1.kernel#timeseries", 1280, 560
-        ) as page:
+        with (
+            _server(folder, "tensorboard.main", *arguments) as address,
+            _page(address + "?tagFilter=epoch_(acc|loss)|daoloth_1.kernel#timeseries", 1280, 560) as page,
+        ):
             page.locator("scalar-card").first.wait_for()
             page.get_by_role("button", name="Settings").first.click()  # closes what is open
             _photograph(page, "TensorBoard")
@@ -162,8 +167,9 @@ def tensorboard() -> None:
 
 def remote() -> None:
     """Three trainings on the page of ``cthulhu-monitor``."""
+    from trainings import sgd, train
+
     from cthulhu.callbacks import RemoteMonitor
-    from training import sgd, train
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

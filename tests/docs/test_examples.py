@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from examples_in_pages import blocks, run
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -51,7 +52,6 @@ def test_pages_of_which_something_is_expected_are_there():
 
 
 def test_code_that_is_not_run_is_of_somebody_else_and_says_so():
-    titles = {
-        title for page in DOCS.rglob("*.md") for title in re.findall(r'^```python (.*)$', page.read_text(), re.MULTILINE)
-    }
+    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md"))
+    titles = set(re.findall(r"^```python (.*)$", text, re.MULTILINE))
     assert titles <= {'title="Keras"', 'title="Lightning"'}

@@ -48,7 +48,9 @@ def fit_line(callbacks: Any, *, rate: float, **arguments: Any) -> History:
     y = x @ torch.randn(20, 1) + 0.1 * torch.randn(1000, 1)
     model = Pile([Daoloth(1, input_dim=20)])
     model.conjure(lambda parameters: torch.optim.SGD(parameters, lr=rate), "mse")
-    history: History = model.summon(x, y, validation_split=0.4, verbose=0, batch_size=8, callbacks=callbacks, **arguments)
+    history: History = model.summon(
+        x, y, validation_split=0.4, verbose=0, batch_size=8, callbacks=callbacks, **arguments
+    )
     return history
 
 
