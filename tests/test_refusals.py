@@ -32,7 +32,7 @@ def test_class_instead_of_instance() -> None:
     assert refusal([Good]) == "Good is a class, not an instance: write Good(...)"
 
 
-@pytest.mark.parametrize("given", [None, "CSVLogger", 3, print])
+@pytest.mark.parametrize("given", [None, b"CSVLogger", 3, print])
 def test_what_is_no_callback(given: Any) -> None:
     assert refusal([Good(), given]) == (
         f"{given!r} is not a callback: expected an instance of cthulhu.callbacks.Callback, "
@@ -40,7 +40,7 @@ def test_what_is_no_callback(given: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("given", ["", 0, False])
+@pytest.mark.parametrize("given", [0, False])
 def test_empty_value_is_not_taken_for_no_callbacks(given: Any) -> None:
     assert refusal(given).startswith(f"{given!r} is not a callback")
 
@@ -257,8 +257,9 @@ def test_failed_registration_leaves_nothing(train: Any) -> None:
             heard.append(epoch)
 
     good, before = Heard(), dict(vars(Heard))
+    as_made = dict(vars(good))
     assert "not an instance" in refusal([good, Good])
-    assert vars(good) == {}
+    assert vars(good) == as_made
     assert dict(vars(Heard)) == before
     assert heard == []
 

@@ -716,10 +716,25 @@ def test_explain_prints_each_participant_where_it_is_called(capsys: pytest.Captu
         "        - History",
         "    run.save_point()",
     ]
-    assert lines[-3:] == [
-        "always, last: run.teardown()",
+    at = lines.index("always, last: run.teardown()")
+    assert lines[at + 1 : at + 4] == [
         f"    - Late {here}: callbacks[1]",
         f"    - Early {here}: callbacks[0]",
+        "and where a model predicts:",
+    ]
+
+
+def test_explain_prints_who_offers_services_after_the_loop(capsys: pytest.CaptureFixture[str]) -> None:
+    class Format:
+        @hookimpl
+        def cthulhu_saved_suffixes(self) -> tuple[str, ...]:
+            return (".txt",)
+
+    new_run([Format()]).explain()
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "services, outside the loop:",
+        "    saved_suffixes()",
+        f"        - Format (module {__name__}): callbacks[0]",
     ]
 
 
