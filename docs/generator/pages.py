@@ -8,7 +8,9 @@ where the function ``NAME`` puts its text.
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import sys
 from collections.abc import Callable
 from importlib.metadata import metadata, version
 from pathlib import Path
@@ -26,6 +28,11 @@ from cthulhu_core import hookspecs
 from cthulhu_core.callback import METHODS, Callback
 from cthulhu_core.hookspecs import HOOKS
 from cthulhu_core.registry import CORE_NAMES, OFFICIAL, installed
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 CORE = "cthulhu-core"
 CALLBACKS = {**dict.fromkeys(CORE_NAMES, CORE), **OFFICIAL}
@@ -105,7 +112,7 @@ def _callback(name: str, docs: Path) -> str:
     return f"""\
 ---
 title: {name}
-description: {_summary(name)}
+description: {json.dumps(_summary(name))}
 ---
 # {name}
 
@@ -175,9 +182,20 @@ def _first_summary(package: str) -> str:
     return _summary(next(name for name in CALLBACKS if CALLBACKS[name] == package))
 
 
+def example_packages(docs: Path) -> str:
+    """The packages below ``examples/plugins``, as their metadata describe them."""
+    lines = ["| package | what it does |", "|---|---|"]
+    for file in sorted((docs.parent / "examples" / "plugins").glob("*/pyproject.toml")):
+        project = tomllib.loads(file.read_text("utf-8"))["project"]
+        lines.append(f"| `{project['name']}` | {project['description']} |")
+    return "\n".join(lines)
+
+
 def other_packages(docs: Path) -> str:
     """The packages of others, as ``packages.yml`` lists them."""
     entries: list[dict[str, Any]] = yaml.safe_load((docs / "packages.yml").read_text("utf-8"))
+    if not entries:
+        return "None is listed yet. Yours can be the first."
     lines = ["| package | brings | what it does |", "|---|---|---|"]
     for entry in entries:
         brings = ", ".join(f"`{name}`" for name in entry["brings"])
@@ -242,5 +260,14 @@ def author_names(docs: Path) -> str:
 
 PARTS: dict[str, Callable[[Path], str]] = {
     part.__name__: part
-    for part in (author_names, callbacks, loop, loop_hooks, official_packages, other_packages, service_hooks)
+    for part in (
+        author_names,
+        callbacks,
+        example_packages,
+        loop,
+        loop_hooks,
+        official_packages,
+        other_packages,
+        service_hooks,
+    )
 }

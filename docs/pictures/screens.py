@@ -90,8 +90,8 @@ def explained() -> None:
         printed = subprocess.run([sys.executable, "-c", code], cwd=FOLDER, check=True, capture_output=True, text=True)
     lines = printed.stdout.replace("(module __main__)", "(train.py)").splitlines()
     begin = next(number for number, line in enumerate(lines) if "validation" in line)
-    end = next(number for number, line in enumerate(lines) if "run.epoch_end" in line)
-    loop = lines[:begin] + lines[end:]
+    go_on, end = (next(n for n, line in enumerate(lines) if text in line) for text in ("run.epoch_end", "predicts:"))
+    loop = lines[:begin] + lines[go_on:end]
     _terminal("Callback", loop, max(map(len, loop)) + 1)
 
 

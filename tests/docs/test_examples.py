@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from examples_in_pages import blocks, run
+from examples_in_pages import all_blocks, blocks, follow, run
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if blocks(page))
-TUTORIAL = {"writing", "testing", "publishing"}
-"""Their blocks are files and commands: test_tutorial.py."""
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if page.stem not in TUTORIAL], ids=lambda page: str(page.relative_to(DOCS))
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_examples_run_in_the_order_of_the_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     left = run(page)
@@ -51,7 +48,15 @@ def test_pages_of_which_something_is_expected_are_there():
     assert set(EXPECTED) <= {page.stem for page in PAGES}
 
 
-def test_code_that_is_not_run_is_of_somebody_else_and_says_so():
-    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md"))
-    titles = set(re.findall(r"^```python (.*)$", text, re.MULTILINE))
-    assert titles <= {'title="Keras"', 'title="Lightning"'}
+def test_commands_for_operators_print_what_the_page_says(tmp_path):
+    programs = str(Path(sys.executable).parent)
+    unset = ("CTHULHU_CONFIG", "CTHULHU_DISABLE")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    environment["PATH"] = programs + os.pathsep + os.environ["PATH"]
+    printed = follow(DOCS / "operators.md", tmp_path, environment)
+    assert len(printed) == 8
+
+
+def test_python_that_is_no_file_and_not_run_is_of_somebody_else_and_says_so():
+    every = [block for page in DOCS.rglob("*.md") for block in all_blocks(page) if block.language == "python"]
+    assert {block.title for block in every if not block.title.endswith(".py")} <= {"", "Keras", "Lightning"}
