@@ -188,7 +188,7 @@ def docs(session: nox.Session) -> None:
     install(session, *map(whole, FOLDERS), *group("docs"), *group("test"))
     site = ROOT / "site"
     # The theme announces other tools, and is looked at no more than this.
-    session.env.update({"NO_MKDOCS_2_WARNING": "1", "SITE": str(site)})
+    session.env.update({"NO_MKDOCS_2_WARNING": "1", "SITE": str(site), "WHEELS": str(DIST)})
     session.run("mkdocs", "build", "--strict", "--quiet", "--clean", "--site-dir", str(site))
     pytest(session, ROOT / "tests" / "docs")
 

@@ -46,9 +46,11 @@ def run(page: Path) -> dict[str, Any]:
 def follow(page: Path, folder: Path, environment: Mapping[str, str]) -> list[str]:
     """Do what a page says: write its files, run its commands, compare what they print; what each has printed.
 
-    A command may fail where a block says what it prints then.
+    It begins in ``folder``, and goes along where a command changes it. A command may fail where a block says what it
+    prints then.
     """
     printed: list[str] = []
+    where = folder / ".where"
     steps = all_blocks(page)
     for block, following in zip(steps, [*steps[1:], Block("", "", "")], strict=True):
         if block.title.startswith(NOT_RUN):
@@ -58,9 +60,10 @@ def follow(page: Path, folder: Path, environment: Mapping[str, str]) -> list[str
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.text, encoding="utf-8")
         elif block.language == "sh":
-            command = ["sh", "-e", "-c", block.text]
+            command = ["sh", "-e", "-c", f"{block.text}\npwd > '{where}'"]
             done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
             printed.append(done.stdout + done.stderr)
+            folder = Path(where.read_text().strip()) if done.returncode == 0 else folder
             said = following.language == "text"
             assert done.returncode == 0 or said, f"{page.name}: {block.text}{printed[-1]}"
         elif block.language == "text":

@@ -14,11 +14,15 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if blocks(page))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def name_of(page: Path) -> str:
+    return page.relative_to(DOCS).with_suffix("").as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_examples_run_in_the_order_of_the_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     left = run(page)
-    EXPECTED.get(page.stem, lambda left: None)(left)
+    EXPECTED.get(name_of(page), lambda left: None)(left)
 
 
 def start(left):
@@ -41,11 +45,16 @@ def lightning(left):
     assert Path("run/log.csv").read_text().splitlines()[0] == "epoch,acc,gradient_norm,loss"
 
 
-EXPECTED = {"index": start, "own-loop": own_loop, "keras": keras, "lightning": lightning}
+EXPECTED = {
+    "index": start,
+    "coming-from/own-loop": own_loop,
+    "coming-from/keras": keras,
+    "coming-from/lightning": lightning,
+}
 
 
 def test_pages_of_which_something_is_expected_are_there():
-    assert set(EXPECTED) <= {page.stem for page in PAGES}
+    assert set(EXPECTED) <= set(map(name_of, PAGES))
 
 
 def test_commands_for_operators_print_what_the_page_says(tmp_path):
