@@ -10,7 +10,7 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.machinery import ModuleSpec
 from time import perf_counter
@@ -62,7 +62,7 @@ def report(modules: Sequence[str]) -> None:
     """Import ``modules`` and print what came of it, as JSON."""
     own = {module.partition(".")[0] for module in modules}
     watch = _Watch(own)
-    sys.meta_path.insert(0, watch)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, watch)
     failed = {}
     began = perf_counter()
     with contextlib.redirect_stdout(sys.stderr):
@@ -79,7 +79,7 @@ def report(modules: Sequence[str]) -> None:
 class _Watch:
     """The first finder on the path of imports: it finds nothing, and notes which line of the package asks for what."""
 
-    def __init__(self, own: Collection[str]) -> None:
+    def __init__(self, own: set[str]) -> None:
         self._own = own
         self._passed = {*sys.stdlib_module_names, "cthulhu", "cthulhu_core"}
         self.asked: dict[str, tuple[str, int]] = {}

@@ -62,10 +62,10 @@ def names_agree(package: Package) -> Iterator[Finding]:
 
 def documented(package: Package) -> Iterator[Finding]:
     """A callback says what it does."""
-    for _, offered in package.callbacks():
+    for row, offered in package.callbacks():
         if not (offered.__dict__.get("__doc__") or "").strip():
             yield Finding(
                 f"{offered.__name__} has no docstring",
-                package.place_of(offered),
+                package.place_of(row, offered),
                 "say what it does in a sentence, then its arguments, and show an example",
             )

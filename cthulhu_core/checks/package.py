@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from cthulhu_core.checks.importing import Imported, find_out
@@ -78,11 +77,15 @@ class Package:
                 return f"{file.relative_to(folder.parent).as_posix()}:{line}"
         return f"{file}:{line}"
 
-    def place_of(self, offered: Any) -> str:
-        """Where a class or a module is defined."""
-        file = inspect.getsourcefile(offered)
-        line = 1 if isinstance(offered, ModuleType) else inspect.getsourcelines(offered)[1]
-        return self.where(Path(file or ""), line)
+    def place_of(self, row: Row, offered: Any) -> str:
+        """Where that which an entry point stands for is defined, or else the entry point."""
+        defined = offered if inspect.isclass(offered) or inspect.ismodule(offered) else type(offered)
+        try:
+            file = inspect.getsourcefile(defined)
+            line = 1 if inspect.ismodule(defined) else inspect.getsourcelines(defined)[1]
+        except (OSError, TypeError):  # it is built in, or made while the program runs
+            file = None
+        return entry_point(row) if file is None else self.where(Path(file), line)
 
     @functools.cached_property
     def imported(self) -> Imported:
