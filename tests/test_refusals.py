@@ -79,8 +79,8 @@ def test_unknown_argument() -> None:
     def cthulhu_epoch_end(self: Any, epochs: int) -> None: ...
 
     assert refusal(plain(cthulhu_epoch_end)) == (
-        "Plain.cthulhu_epoch_end: cthulhu_epoch_end has no argument epochs: did you mean epoch?; "
-        "it takes run, epoch, logs"
+        "Plain.cthulhu_epoch_end: cthulhu_epoch_end has no argument epochs: did you mean epoch? "
+        "It takes run, epoch, logs"
     )
 
 
