@@ -188,7 +188,7 @@ def docs(session: nox.Session) -> None:
     install(session, *map(whole, FOLDERS), *group("docs"), *group("test"))
     site = ROOT / "site"
     # The theme announces other tools, and is looked at no more than this.
-    session.env.update({"NO_MKDOCS_2_WARNING": "1", "SITE": str(site), "WHEELS": str(DIST)})
+    session.env.update({"NO_MKDOCS_2_WARNING": "1", "SITE": str(site)})
     session.run("mkdocs", "build", "--strict", "--quiet", "--clean", "--site-dir", str(site))
     pytest(session, ROOT / "tests" / "docs")
 
@@ -246,4 +246,5 @@ def slow(session: nox.Session) -> None:
     """The tests of everything that take more than a few seconds."""
     tools = [*group("test"), *(tool for name in PLUGINS for tool in group("test", name))]
     install(session, *map(whole, FOLDERS), *dict.fromkeys(tools))
+    session.env["WHEELS"] = str(DIST)  # with which the tutorial makes an environment of its own
     pytest(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS), marks="slow")

@@ -16,6 +16,7 @@ from importlib.metadata import metadata, version
 from pathlib import Path
 from typing import Any
 
+import griffe
 import pluggy
 import yaml
 from docstrings import markdown
@@ -258,16 +259,43 @@ def author_names(docs: Path) -> str:
     return "\n".join(f"::: cthulhu_core.{name}\n" for name in names)
 
 
+def contract_tests(docs: Path) -> str:
+    """What the contract of callbacks tests: each base class a paragraph, each test a line."""
+    from cthulhu_core.testing import CallbackContract
+
+    text = ""
+    for part in CallbackContract.__mro__[1:]:
+        tests = [test for name, test in vars(part).items() if name.startswith("test_")]
+        if tests:
+            title = _first_line(part).removeprefix("Standard tests: ")
+            text += f"**{title}**\n\n" + "".join(f"- {_first_line(test)}\n" for test in tests) + "\n"
+    return text
+
+
+def _first_line(documented: object) -> str:
+    return markdown((inspect.getdoc(documented) or "").partition("\n\n")[0].replace("\n", " "))
+
+
+def fixtures(docs: Path) -> str:
+    """The fixtures that a ``conftest.py`` can import, each with its first sentence."""
+    module = griffe.load("cthulhu_core.testing.fixtures")
+    found = [
+        function
+        for function in module.functions.values()
+        if any("fixture" in str(decorator.value) for decorator in function.decorators)
+    ]
+    lines = ["| fixture | what it is |", "|---|---|"]
+    for function in found:
+        text = function.docstring.value if function.docstring else ""
+        lines.append(f"| `{function.name}` | {markdown(text.partition(chr(10) * 2)[0]).replace(chr(10), ' ')} |")
+    return "\n".join(lines)
+
+
 PARTS: dict[str, Callable[[Path], str]] = {
     part.__name__: part
     for part in (
-        author_names,
-        callbacks,
-        example_packages,
-        loop,
-        loop_hooks,
-        official_packages,
-        other_packages,
-        service_hooks,
+        *(author_names, callbacks, contract_tests, example_packages, fixtures),
+        *(loop, loop_hooks, official_packages, other_packages, service_hooks),
     )
 }
+"""What stands where a page has ``<!-- generated: NAME -->``."""
