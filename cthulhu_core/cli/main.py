@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Protocol
 
-from cthulhu_core.cli import check, plugins
+from cthulhu_core.cli import check, new, plugins
 from cthulhu_core.version import __version__
 
 
@@ -22,7 +22,7 @@ class Command(Protocol):
         """Do it, and return the exit status."""
 
 
-COMMANDS: dict[str, Command] = {"plugins": plugins, "check": check}
+COMMANDS: dict[str, Command] = {"plugins": plugins, "new": new, "check": check}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
