@@ -40,11 +40,11 @@ class ConfigError(ValueError):
 
 
 class Attached(NamedTuple):
-    """A callback that a configuration attaches."""
+    """A callback that takes part in a run because somebody names it."""
 
     callback: Callback
     reason: str
-    """File and table, e.g. ``run.toml [callbacks.CSVLogger]``."""
+    """Where it is named: ``callbacks[0]``, or file and table, ``run.toml [callbacks.CSVLogger]``."""
 
 
 class Config(NamedTuple):

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cthulhu_core import hookspecs
-from cthulhu_core.hookspecs import HOOKS, PREFIX
+from cthulhu_core.hookspecs import HOOKS, PREFIX, SERVICES
 
 if TYPE_CHECKING:
     from cthulhu_core.dispatch import Dispatch
@@ -18,15 +18,12 @@ def explain(dispatch: Dispatch) -> str:
     After it come the services, which are asked for outside the loop.
     """
     lines = []
-    services = list(HOOKS)
     for line in _pseudocode():
         lines.append(line)
         found = re.search(r"run\.(\w+)\(", line)
         if found:
-            hook = PREFIX + found[1]
-            services = [service for service in services if service != hook]
-            lines += _participants(dispatch, hook, len(line) - len(line.lstrip()) + 4)
-    offered = {service: _participants(dispatch, service, 8) for service in services}
+            lines += _participants(dispatch, PREFIX + found[1], len(line) - len(line.lstrip()) + 4)
+    offered = {service: _participants(dispatch, service, 8) for service in SERVICES}
     if any(offered.values()):
         lines.append("services, outside the loop:")
     for service, participants in offered.items():

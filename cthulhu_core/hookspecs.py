@@ -232,3 +232,7 @@ HOOKS: dict[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(spec).parameters) for name, spec in globals().items() if name.startswith(PREFIX)
 }
 """Every hook and its arguments, read from the specifications."""
+
+SERVICES = ("cthulhu_default_callbacks", "cthulhu_saved_suffixes", "cthulhu_save_model", "cthulhu_load_checkpoint",
+            "cthulhu_load_model", "cthulhu_load_weights")  # fmt: skip
+"""Those that are asked of installed plugins, outside of the loop."""

@@ -55,14 +55,20 @@ def run_state(run: Run, participants: Iterable[Participant]) -> dict[str, Any]:
 def _records(run: Run, participants: Iterable[Participant]) -> Iterator[tuple[Participant, dict[str, Any]]]:
     """The participants with what tells them from each other: package, version, name, and number among equals."""
     seen: Counter[tuple[str, str]] = Counter()
+    given = run.given
     for participant in participants:
         package, version = package_of(participant.module)
         number = seen[package, participant.name]
         seen[package, participant.name] += 1
-        given = any(participant.plugin is each for each in run.given)
         yield (
             participant,
-            {"package": package, "version": version, "name": participant.name, "number": number, "given": given},
+            {
+                "package": package,
+                "version": version,
+                "name": participant.name,
+                "number": number,
+                "given": any(participant.plugin is each for each in given),
+            },
         )
 
 

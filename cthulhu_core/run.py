@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
-from cthulhu_core.config import Config, configuration, named
+from cthulhu_core.config import Attached, Config, configuration, named
 from cthulhu_core.costs import Cost, Costs
 from cthulhu_core.dispatch import Dispatch, HookCall, Participant, logger
 from cthulhu_core.explain import explain
@@ -23,6 +23,7 @@ from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
 from cthulhu_core.manifest import manifest, save
 from cthulhu_core.services import active_plugins, default_callbacks
 from cthulhu_core.training.distributed import rank
+from cthulhu_core.validation import refuse_services
 from cthulhu_core.values import Averages
 
 if TYPE_CHECKING:
@@ -129,10 +130,15 @@ class Run:
         """The averages of the last validation."""
         self.test_steps: int | None = None
         """Batches in a validation, where its data knows; None before the first one."""
-        given = [] if callbacks is None else flatten(callbacks)
-        self.given: list[Any] = [named(each) if isinstance(each, str) else each for each in given]
-        """What was passed as ``callbacks``, as one list."""
         self._config = configuration() if training else Config()
+        given = [] if callbacks is None else flatten(callbacks)
+        self._given: list[Attached] = [
+            *(
+                Attached(named(each) if isinstance(each, str) else each, f"callbacks[{i}]")
+                for i, each in enumerate(given)
+            ),
+            *self._config.callbacks,
+        ]
         self._base_logger = BaseLogger(stateful_metrics)
         self._costs = Costs()
         # The hooks as they are, the same with timers, and which of the two this batch is given.
@@ -176,6 +182,8 @@ class Run:
 
     def _participants(self) -> list[Participant]:
         plugins = active_plugins()
+        for callback in self.given:
+            refuse_services(callback)
         return [
             Participant(self._base_logger, "in every run, first"),
             *(Participant(plugin.plugin, f"plugin {plugin.record.name}, in every run") for plugin in plugins),
@@ -183,8 +191,7 @@ class Run:
                 Participant(callback, f"added by plugin {record.name}")
                 for record, callback in default_callbacks(plugins, self)
             ),
-            *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(self.given)),
-            *(Participant(callback, reason) for callback, reason in self._config.callbacks),
+            *(Participant(callback, reason) for callback, reason in self._given),
             Participant(self.history, "in every run, last"),
         ]
 
@@ -200,6 +207,11 @@ class Run:
         if self.batch is None:
             raise RuntimeError("no batch has begun: iterate over run.batches(data), or call run.batch_begin()")
         return self.batch
+
+    @property
+    def given(self) -> list[Any]:
+        """What was passed as ``callbacks``, as one list, and then what ``CTHULHU_CONFIG`` attaches."""
+        return [callback for callback, _ in self._given]
 
     @property
     def callbacks(self) -> list[Callback]:

@@ -10,7 +10,7 @@ from types import MethodType
 from typing import Any, NamedTuple
 
 from cthulhu_core.callback import METHODS, Callback
-from cthulhu_core.hookspecs import HOOKS
+from cthulhu_core.hookspecs import HOOKS, SERVICES
 
 
 class RefusedCallback(TypeError):
@@ -67,6 +67,21 @@ def problems_of_class(kind: type[Callback]) -> Iterator[Problem]:
     # What the constructor would set is not there: a property that asks for it ends the search.
     with contextlib.suppress(AttributeError):
         yield from problems(unmade)
+
+
+def refuse_services(plugin: object) -> None:
+    """Refuse, where an object is given to a run, the hooks that only installed plugins are asked.
+
+    Raises:
+        RefusedCallback: ``plugin`` implements such a hook, which would never be called.
+    """
+    for name, options in marked(plugin).items():
+        hook = options.get("specname") or name
+        if hook in SERVICES:
+            raise RefusedCallback(
+                f"{name_of(plugin)}.{name} would never be called: {hook} is asked of installed plugins alone; offer "
+                'the object as an entry point in the group "cthulhu.plugins"'
+            )
 
 
 def marked(plugin: object) -> dict[str, dict[str, Any]]:

@@ -95,6 +95,8 @@ def test_named_callbacks_are_attached_after_the_users_own(configured: Callable[.
     assert run.history.history == {"loss": [1.0], "a": [3], "bare": [1]}
     reasons = [each["reason"] for each in run.manifest()["participants"]]
     assert reasons[2:4] == ["run.toml [callbacks.Acme]", "run.toml [callbacks.Bare]"]
+    # Somebody chose them: who resumes without them is told.
+    assert [each["given"] for each in run.state_dict()["callbacks"]] == [False, True, True, True, False]
 
 
 def test_table_in_double_brackets_attaches_as_many(configured: Callable[..., None]) -> None:

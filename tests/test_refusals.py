@@ -45,6 +45,15 @@ def test_empty_value_is_not_taken_for_no_callbacks(given: Any) -> None:
     assert refusal(given).startswith(f"{given!r} is not a callback")
 
 
+def test_service_that_only_installed_plugins_are_asked_for() -> None:
+    def cthulhu_saved_suffixes(self: Any) -> Any: ...
+
+    assert refusal(plain(cthulhu_saved_suffixes)) == (
+        "Plain.cthulhu_saved_suffixes would never be called: cthulhu_saved_suffixes is asked of installed plugins "
+        'alone; offer the object as an entry point in the group "cthulhu.plugins"'
+    )
+
+
 def test_misspelt_hook() -> None:
     def cthulhu_epoch_ends(self: Any, epoch: int) -> None: ...
 

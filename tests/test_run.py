@@ -724,20 +724,6 @@ def test_explain_prints_each_participant_where_it_is_called(capsys: pytest.Captu
     ]
 
 
-def test_explain_prints_who_offers_services_after_the_loop(capsys: pytest.CaptureFixture[str]) -> None:
-    class Format:
-        @hookimpl
-        def cthulhu_saved_suffixes(self) -> tuple[str, ...]:
-            return (".txt",)
-
-    new_run([Format()]).explain()
-    assert capsys.readouterr().out.splitlines()[-3:] == [
-        "services, outside the loop:",
-        "    saved_suffixes()",
-        f"        - Format (module {__name__}): callbacks[0]",
-    ]
-
-
 # --- mistakes in a loop -----------------------------------------------------------------------------------------------
 
 

@@ -296,3 +296,18 @@ def test_switch_that_switches_nothing_off_is_warned_about(
     ]
     assert len([each for each in warned if each.startswith(message)]) == 1
     assert not [each for each in trained()[1] if each.startswith("CTHULHU_DISABLE")]
+
+
+def test_explain_prints_who_offers_services_after_the_loop(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = """
+        from cthulhu_core import hookimpl
+        @hookimpl
+        def cthulhu_saved_suffixes():
+            return (".acme",)
+    """
+    install(site, "acme-tools", modules={"acme": module}, plugins={"format": "acme"})
+    trained()[0].explain()
+    lines = capsys.readouterr().out.splitlines()
+    services = lines[lines.index("services, outside the loop:") :]
+    at = services.index("    saved_suffixes()")
+    assert "        - acme (acme-tools 1.0): plugin format, in every run" in services[at + 1 :]

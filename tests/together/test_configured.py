@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cthulhu import callbacks
-from cthulhu_core import ConfigError
+from cthulhu_core import ConfigError, Run
 from cthulhu_core.annotations import hints
 from cthulhu_core.config import read
 from cthulhu_core.registry import OFFICIAL
@@ -115,3 +116,11 @@ def test_functions_cannot_be_configured_and_the_error_says_so(tmp_path: Path) ->
         f"{config} [callbacks.LearningRateScheduler]: schedule is 'lambda epoch: 0.1': expected a Callable, which only "
         "Python can make: pass it in the script"
     )
+
+
+def test_progress_bar_that_is_attached_is_the_only_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run.toml").write_text("[callbacks.ProgbarLogger]\ncount_mode = 'steps'")
+    monkeypatch.setenv("CTHULHU_CONFIG", str(tmp_path / "run.toml"))
+    model: Any = SimpleNamespace()
+    names = [type(callback).__name__ for callback in Run(model, verbose=1).callbacks]
+    assert names == ["BaseLogger", "ProgbarLogger", "History"]
