@@ -158,7 +158,7 @@ def _package_page(name: str) -> str:
 
 def _package(name: str, root: Path) -> str:
     """What a package says about itself: its README, as it is published, and what has changed."""
-    readme = metadata(name).get_payload()
+    readme = metadata(name).json["description"]
     changes = (root / "plugins" / name / "CHANGELOG.md").read_text("utf-8")
     names = [f"[{callback}](../{_callback_page(callback)})" for callback in CALLBACKS if CALLBACKS[callback] == name]
     title, _, text = str(readme).strip().partition("\n")

@@ -6,17 +6,22 @@ import inspect
 import re
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
-import yaml
-
 from cthulhu_core import registry
 from cthulhu_core.registry import CORE_NAMES, OFFICIAL
 
 DOCS = Path(__file__).parents[2] / "docs"
 FETCHED = re.compile(r'<(?:link|script|img|iframe|source)\b[^>]*?\b(?:href|src)="([^"]*)"')
 LARGEST_PICTURE = 80_000
+
+
+def read(file: Path) -> Any:
+    import yaml  # which the session slow, whose tests are others, does without
+
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", [*CORE_NAMES, *OFFICIAL])
@@ -56,7 +61,7 @@ def test_package_has_a_page_with_its_readme_and_its_changes(built, package):
 
 
 def test_pictures_are_small_and_each_is_used():
-    captions = yaml.safe_load((DOCS / "pictures" / "captions.yml").read_text(encoding="utf-8"))
+    captions = read(DOCS / "pictures" / "captions.yml")
     pictures = [*DOCS.glob("pictures/*.svg"), *DOCS.glob("pictures/*.png")]
     assert {path.name for path in pictures} == {caption["file"] for caption in captions.values()}
     assert max(path.stat().st_size for path in pictures) < LARGEST_PICTURE
@@ -87,7 +92,7 @@ def test_links_lead_to_pages_that_are_there(built):
 
 
 def test_packages_of_others_say_what_they_are():
-    entries = yaml.safe_load((DOCS / "packages.yml").read_text(encoding="utf-8"))
+    entries = read(DOCS / "packages.yml")
     names = [entry["name"] for entry in entries]
     assert names == sorted(set(names))
     for entry in entries:
