@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+
 from cthulhu_core import registry
 from cthulhu_core.registry import CORE_NAMES, OFFICIAL
 
