@@ -26,6 +26,8 @@ FOLDERS = {load_toml(file)["project"]["name"]: file.parent for file in sorted(RO
 PLUGINS = list(FOLDERS)
 PAGES = [name for name, folder in FOLDERS.items() if (folder / "tests_browser").exists()]
 FOLDERS[CORE] = ROOT
+# As from somebody else: no other session knows them.
+EXAMPLES = {load_toml(file)["project"]["name"]: file.parent for file in ROOT.glob("examples/plugins/*/pyproject.toml")}
 CORE_TESTS = (ROOT / "tests", f"--ignore={ROOT / 'tests' / 'docs'}", f"--ignore={ROOT / 'tests' / 'together'}")
 GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 
@@ -62,6 +64,19 @@ def whole(package: str) -> str | Path:
     if package == CORE or not extras:
         return wheel(package)
     return f"{package}[{','.join(extras)}] @ {wheel(package).as_uri()}"
+
+
+def core_with(extra: str) -> str:
+    """The core's wheel together with what one of its extras needs from elsewhere."""
+    return f"{CORE}[{extra}] @ {wheel(CORE).as_uri()}"
+
+
+def new_folder(session: nox.Session) -> str:
+    """An empty folder outside the checkout."""
+    folder = session.create_tmp()
+    shutil.rmtree(folder)
+    Path(folder).mkdir()
+    return folder
 
 
 def program(session: nox.Session, name: str) -> str | None:
@@ -102,7 +117,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Types, strictly."""
     install(session, wheel(CORE), *group("types"))
-    sources = [str(FOLDERS[plugin] / "src") for plugin in PLUGINS]
+    sources = [str(folder / "src") for folder in [*map(FOLDERS.__getitem__, PLUGINS), *EXAMPLES.values()]]
     session.run("mypy", "cthulhu_core", "cthulhu", "noxfile.py", *sources)
 
 
@@ -119,7 +134,9 @@ def wheels(session: nox.Session, package: str) -> None:
     problems = {
         "has no licence": not any(file.match("*.dist-info/licenses/LICENSE") for file in files),
         "has no py.typed": not {f"{module}/py.typed" for module in modules} <= set(map(str, files)),
-        "has tests in it": any("tests" in file.parts or file.name.startswith("test_") for file in files),
+        "has tests in it": any(
+            file.suffix == ".py" and ("tests" in file.parts or file.name.startswith("test_")) for file in files
+        ),
         f"offers {offered}, not {declared}": offered != declared,
         "offers nothing": package in PLUGINS and not offered,
     }
@@ -230,9 +247,43 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def together(session: nox.Session) -> None:
-    """The tests that need several packages, with all of them."""
+    """What ``cthulhu check`` says of each package, and the tests that need several of them."""
     install(session, *map(whole, FOLDERS), *group("test"))
+    session.run("cthulhu", "check")
     pytest(session, ROOT / "tests" / "together")
+
+
+@nox.session(requires=["build"])
+def template(session: nox.Session) -> None:
+    """The package that ``cthulhu new`` writes: built, installed, and all that its own noxfile checks."""
+    install(session, core_with("testing"), *group("template"))
+    session.chdir(new_folder(session))
+    for name in ("acme-x", "cthulhu-a-name-as-long-as-they-can-be", "cthulhu-slack"):
+        session.run("cthulhu", "new", name)
+        session.run("ruff", "check", name)
+        session.run("ruff", "format", "--check", name)
+    session.chdir("cthulhu-slack")
+    session.run("python", "-m", "build", "--no-isolation", "--wheel", silent=True)
+    (built,) = Path("dist").glob("*.whl")
+    install(session, built)
+    session.run("nox", "--no-venv", "--no-install")
+
+
+@nox.session(requires=["build"])
+def examples(session: nox.Session) -> None:
+    """The example packages, installed as from somebody else: their tests, and what ``cthulhu check`` says of them."""
+    tools = [
+        tool for folder in EXAMPLES.values() for tool in dependency_groups(load_toml(folder / "pyproject.toml"), "test")
+    ]
+    install(session, core_with("testing"), *group("build"), *dict.fromkeys(tools))
+    built = Path(new_folder(session))
+    for folder in EXAMPLES.values():
+        session.run(
+            "python", "-m", "build", "--no-isolation", "--wheel", "--outdir", str(built), str(folder), silent=True
+        )
+    install(session, *built.glob("*.whl"))
+    session.run("cthulhu", "check", *EXAMPLES)
+    pytest(session, *(folder / "tests" for folder in EXAMPLES.values()))
 
 
 @nox.session(requires=["build"])
