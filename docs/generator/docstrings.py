@@ -12,6 +12,7 @@ from cthulhu_core import __all__ as author_names
 
 ROLE = re.compile(r":(?:class|meth|func|data|mod|attr):`~?([\w.]+)`")
 DOCTEST = re.compile(r"(?:^[ ]*(?:>>>|\.\.\.).*\n?)+", re.MULTILINE)
+NAMES = re.compile(r"^    ([a-z_]\w*(?:, [a-z_]\w*)+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 LITERAL = re.compile(r"::\n((?:\n|[ ]{4,}.*(?:\n|$))+)")
 
 
@@ -19,6 +20,7 @@ def markdown(text: str) -> str:
     """A docstring, without its indentation, as Markdown that griffe reads."""
     text = ROLE.sub(_link, text)
     text = re.sub(r"^Example:$", "Examples:", text, flags=re.MULTILINE)
+    text = NAMES.sub(_one_by_one, text)
     text = DOCTEST.sub(_code, text)
     return LITERAL.sub(lambda found: f":\n\n{_fenced(textwrap.dedent(found[1]), 'text')}\n", text)
 
@@ -32,6 +34,11 @@ def _link(found: re.Match[str]) -> str:
     if name.startswith("on_"):
         return f"[`{name}`][cthulhu_core.Callback.{name}]"
     return f"[`{label}`][cthulhu_core.{name}]" if name in author_names else f"`{found[1]}`"
+
+
+def _one_by_one(found: re.Match[str]) -> str:
+    """Arguments that are described together, each for itself: griffe knows no other way."""
+    return "\n".join(f"    {name}: {found[2]}" for name in found[1].split(", "))
 
 
 def _code(found: re.Match[str]) -> str:

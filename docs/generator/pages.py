@@ -114,6 +114,8 @@ def _callback(name: str, docs: Path) -> str:
 ---
 title: {name}
 description: {json.dumps(_summary(name))}
+search:
+  boost: 2
 ---
 # {name}
 
@@ -188,7 +190,8 @@ def example_packages(docs: Path) -> str:
     lines = ["| package | what it does |", "|---|---|"]
     for file in sorted((docs.parent / "examples" / "plugins").glob("*/pyproject.toml")):
         project = tomllib.loads(file.read_text("utf-8"))["project"]
-        lines.append(f"| `{project['name']}` | {project['description']} |")
+        summary = project["description"].partition(": ")[2]
+        lines.append(f"| `examples/plugins/{project['name']}` | {summary[:1].upper()}{summary[1:]}. |")
     return "\n".join(lines)
 
 
