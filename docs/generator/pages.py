@@ -280,18 +280,20 @@ def _first_line(documented: object) -> str:
 
 
 def fixtures(docs: Path) -> str:
-    """The fixtures that a ``conftest.py`` can import, each with its first sentence."""
+    """The fixtures that a ``conftest.py`` can import, and the reference of what they give."""
     module = griffe.load("cthulhu_core.testing.fixtures")
-    found = [
-        function
-        for function in module.functions.values()
-        if any("fixture" in str(decorator.value) for decorator in function.decorators)
-    ]
+    found = [each for each in module.functions.values() if any("fixture" in str(d.value) for d in each.decorators)]
     lines = ["| fixture | what it is |", "|---|---|"]
-    for function in found:
-        text = function.docstring.value if function.docstring else ""
-        lines.append(f"| `{function.name}` | {markdown(text.partition(chr(10) * 2)[0]).replace(chr(10), ' ')} |")
-    return "\n".join(lines)
+    given: list[str] = []
+    for fixture in found:
+        sentence = fixture.docstring.value.partition("\n\n")[0] if fixture.docstring else ""
+        text, _, _ = sentence.replace("\n", " ").rstrip(".").partition(": :")  # what it gives is below
+        lines.append(f"| `{fixture.name}` | {markdown(text)} |")
+        names = fixture.returns.iterate() if isinstance(fixture.returns, griffe.Expr) else ()
+        given += [each.canonical_path for each in names if isinstance(each, griffe.ExprName)]
+    ours = [path for path in dict.fromkeys(given) if path.startswith("cthulhu_core.testing.")]
+    reference = [f"::: {path}\n    options:\n      heading_level: 3\n" for path in ours]
+    return "\n".join([*lines, "", *reference])
 
 
 PARTS: dict[str, Callable[[Path], str]] = {

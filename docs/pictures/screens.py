@@ -28,10 +28,15 @@ from style import FOLDER
 COLUMNS = 92
 PROGRESS = """
 import time
+import torch
 from trainings import train
-from cthulhu.callbacks import LuKthuCallback
-slowly = LuKthuCallback(on_batch_end=lambda batch, logs: time.sleep(0.02))
-train([slowly], epochs=4, verbose=1)
+
+class Slow(torch.optim.RMSprop):
+    def step(self, closure=None):
+        time.sleep(0.02)
+        return super().step(closure)
+
+train([], epochs=4, verbose=1, optimizer=lambda weights: Slow(weights, lr=0.001))
 """
 EXPLAIN = """
 from trainings import train
