@@ -1,4 +1,4 @@
-"""Tests that run inside a test: a file of tests is written, run by pytest in this process, and reported test by test."""
+"""Tests inside a test: a file of tests is written, run by pytest in this process, and reported test by test."""
 
 from __future__ import annotations
 

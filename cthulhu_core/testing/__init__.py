@@ -7,7 +7,7 @@ Nothing of cthulhu imports this package, and pytest loads none of it by itself. 
 from __future__ import annotations
 
 try:
-    import pytest as _pytest  # noqa: F401
+    import pytest  # noqa: F401
 except ModuleNotFoundError as error:
     if error.name != "pytest":
         raise

@@ -36,7 +36,7 @@ class Rank(NamedTuple):
 
 
 def run_two_ranks(code: str, folder: Path, timeout: float = 60.0) -> list[Rank]:
-    """Run ``code`` in two processes that are ranks 0 and 1 of a ``gloo`` group.
+    r"""Run ``code`` in two processes that are ranks 0 and 1 of a ``gloo`` group.
 
     Args:
         code: Python; the number of the process is ``rank``, and the group is there.
@@ -51,7 +51,7 @@ def run_two_ranks(code: str, folder: Path, timeout: float = 60.0) -> list[Rank]:
 
     Example:
         >>> [each.printed for each in run_two_ranks("print(rank)", tmp_path)]
-        ['0\\n', '1\\n']
+        ['0\n', '1\n']
     """
     folder.mkdir(parents=True, exist_ok=True)
     meeting = folder / f".meeting-{os.urandom(4).hex()}"
@@ -69,9 +69,7 @@ def run_two_ranks(code: str, folder: Path, timeout: float = 60.0) -> list[Rank]:
                 process.kill()
                 process.wait()
             meeting.unlink(missing_ok=True)
-        return [
-            Rank(process.returncode, *map(_text, files)) for process, files in zip(processes, outputs, strict=True)
-        ]
+        return [Rank(process.returncode, *map(_text, files)) for process, files in zip(processes, outputs, strict=True)]
 
 
 def _start(source: str, rank: int, folder: Path, outputs: Sequence[IO[str]]) -> subprocess.Popen[bytes]:

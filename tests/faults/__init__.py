@@ -32,7 +32,7 @@ class Faultless(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         self.seen = 0
-        self._file = open("log.jsonl", "a" if self.run.resumed else "w", encoding="utf-8")
+        self._file = Path("log.jsonl").open("a" if self.run.resumed else "w", encoding="utf-8")
         self._done.clear()
         self._thread = threading.Thread(target=self._done.wait)
         self._thread.start()
@@ -60,7 +60,7 @@ class Faultless(Callback):
             self._file.close()
 
 
-# --- made ---------------------------------------------------------------------------------------------------------------
+# --- made ------------------------------------------------------------------------------------------------------------
 
 
 class IsMisspelt(Callback):
@@ -91,7 +91,7 @@ class SharesItsList(Callback):
         self.losses.append(epoch)
 
 
-# --- runs ---------------------------------------------------------------------------------------------------------------
+# --- runs ------------------------------------------------------------------------------------------------------------
 
 
 class KnowsTheSteps(Callback):
@@ -188,7 +188,7 @@ class ExpectsAMessage(Callback):
         self.reason = error.args[0]
 
 
-# --- ends ---------------------------------------------------------------------------------------------------------------
+# --- ends ------------------------------------------------------------------------------------------------------------
 
 
 class ClosesWhatIsNotOpen(Callback):
@@ -198,7 +198,7 @@ class ClosesWhatIsNotOpen(Callback):
     ranks = "main"
 
     def on_train_begin(self, logs: Logs) -> None:
-        self.file = open("log.txt", "a", encoding="utf-8")
+        self.file = Path("log.txt").open("a", encoding="utf-8")
 
     def on_teardown(self) -> None:
         self.file.close()
@@ -227,7 +227,7 @@ class LeavesItsFileOpen(Callback):
         Path("log.txt").touch()
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        self.file = open("log.txt", "a", encoding="utf-8")
+        self.file = Path("log.txt").open("a", encoding="utf-8")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.file.close()
@@ -261,7 +261,7 @@ class DrawsRandomNumbers(Callback):
         self.chosen = random.random()
 
 
-# --- remembers -----------------------------------------------------------------------------------------------------------
+# --- remembers -------------------------------------------------------------------------------------------------------
 
 
 class RemembersAPath(Callback):
@@ -332,7 +332,7 @@ class CannotBePickled(Callback):
         self.better = lambda new, old: new < old
 
 
-# --- values --------------------------------------------------------------------------------------------------------------
+# --- values ----------------------------------------------------------------------------------------------------------
 
 
 class RoundsTheLoss(Callback):
@@ -363,7 +363,7 @@ class WritesInTheLanguageOfTheSystem(Callback):
         Path("names.txt").touch()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        with open("names.txt", "a") as file:
+        with Path("names.txt").open("a") as file:
             file.write("\n".join(logs))
 
 
@@ -394,10 +394,10 @@ class RoundsTheLogs(Callback):
     caught_by = "test_values_of_others_stay"
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        logs.update({name: round(value, 3) if value == value else value for name, value in logs.items()})  # noqa: PLR0124
+        logs.update({name: round(value, 3) if value == value else value for name, value in logs.items()})
 
 
-# --- files ---------------------------------------------------------------------------------------------------------------
+# --- files -----------------------------------------------------------------------------------------------------------
 
 
 class WritesAtHome(Callback):
@@ -432,7 +432,7 @@ class EndsTheProcess(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         try:
-            with open("log.txt", "a", encoding="utf-8") as file:
+            with Path("log.txt").open("a", encoding="utf-8") as file:
                 file.write("done\n")
         except OSError as error:
             sys.exit(str(error))
@@ -461,7 +461,7 @@ class WritesEverywhere(Callback):
         Path("log.json").touch()
 
 
-# --- costs ---------------------------------------------------------------------------------------------------------------
+# --- costs -----------------------------------------------------------------------------------------------------------
 
 
 class ReadsEachLoss(Callback):

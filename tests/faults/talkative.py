@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cthulhu_core import Callback
 
-print("talkative 1.0, have fun!")
+print("talkative 1.0, have fun!")  # noqa: T201 - the fault
 
 
 class PrintsWhenImported(Callback):

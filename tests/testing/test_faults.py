@@ -6,10 +6,10 @@ import importlib
 from pathlib import Path
 
 import pytest
-from faults import FAULTS
-from nested import Reports, run_tests
 
 from cthulhu_core.testing import CallbackContract
+from faults import FAULTS
+from nested import Reports, run_tests
 
 STANDARD = sorted(name for name in dir(CallbackContract) if name.startswith("test_"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import sys
 import threading
 import time
 import urllib.error
@@ -96,7 +97,7 @@ def test_disk_is_full_until_it_is_freed(failing_disk: FailingDisk, tmp_path: Pat
         with pytest.raises(OSError, match="File too large") as caught:
             file.write(b"while")
         assert caught.value.errno == errno.EFBIG
-        print("goes nowhere")
+        sys.stdout.write("goes nowhere")
         failing_disk.free()
         file.write(b" after")
     assert (tmp_path / "log").read_bytes() == b"before after"

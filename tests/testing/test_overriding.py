@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nested import Reports, run_tests
 
 from cthulhu_core.testing import CallbackContract
+from nested import Reports, run_tests
 
 META = "test_standard_tests_stand_as_they_are"
 
