@@ -47,6 +47,13 @@ class Package:
         return str(self.distribution.name)
 
     @property
+    def canonical_name(self) -> str:
+        """Its name as package indexes write it."""
+        from packaging.utils import canonicalize_name
+
+        return canonicalize_name(self.name)
+
+    @property
     def version(self) -> str:
         """Its version."""
         return str(self.distribution.version)
