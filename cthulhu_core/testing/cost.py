@@ -14,7 +14,7 @@ from cthulhu_core.callback import Callback
 from cthulhu_core.run import Run
 from cthulhu_core.testing.device_reads import DeviceReads
 from cthulhu_core.testing.planted import HOOKS, At
-from cthulhu_core.testing.subject import Subject, succeed
+from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import BATCHES, EPOCHS, tiny_run
 from cthulhu_core.testing.verdict import broken
 from cthulhu_core.validation import is_overridden, marked
@@ -75,7 +75,7 @@ class Cost(Subject):
             counts = DeviceReads(patch)
             outcome = tiny_run([counts, *callbacks])
         if callbacks:
-            succeed(callbacks[0], outcome, "in a training of two epochs", "see the line above")
+            succeed(callbacks[0], outcome, "in a training of two epochs", MEND)
         return counts.reads
 
     def _budget(self, hook: str) -> float:

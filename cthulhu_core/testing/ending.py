@@ -16,7 +16,7 @@ from cthulhu_core.testing.left_open import new_threads, open_files
 from cthulhu_core.testing.lifecycle import fail
 from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.plain import comparable
-from cthulhu_core.testing.subject import Subject, succeed
+from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import Outcome, tiny_run
 from cthulhu_core.testing.verdict import broken
 
@@ -82,7 +82,7 @@ class Ending(Subject):
         before = _settings()
         outcome = tiny_run(callback)
         after = _settings()
-        succeed(callback, outcome, "in a training of two epochs", "see the line above")
+        succeed(callback, outcome, "in a training of two epochs", MEND)
         if changed := [name for name in before if before[name] != after[name]]:
             broken(
                 callback, "leaves the process other than it was",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from cthulhu_core.callback import Callback
 from cthulhu_core.testing.left_open import open_files
-from cthulhu_core.testing.subject import Subject, succeed
+from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import tiny_run
 from cthulhu_core.testing.verdict import broken
 from cthulhu_core.testing.writes import watch_writes
@@ -115,7 +115,7 @@ class Importing(Subject):
         """Training with one leaves another one, and their class, as they were."""
         callback, other = self.make(), self.make()
         before = _remembered(other)
-        succeed(callback, tiny_run(callback), "in a training of two epochs", "see the line above")
+        succeed(callback, tiny_run(callback), "in a training of two epochs", MEND)
         after = _remembered(other)
         if changed := [name for name in after if after[name] != before.get(name)]:
             broken(

@@ -14,8 +14,8 @@ from cthulhu_core.plain import pack
 from cthulhu_core.run import Run
 from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.plain import comparable
-from cthulhu_core.testing.subject import Subject, succeed
-from cthulhu_core.testing.training import BATCHES, Outcome, Planted, tiny_run
+from cthulhu_core.testing.subject import MEND, Subject, succeed
+from cthulhu_core.testing.training import BATCHES, Planted, tiny_run
 from cthulhu_core.testing.verdict import broken, told
 from cthulhu_core.validation import name_of
 
@@ -31,7 +31,7 @@ class State(Subject):
     def test_state_is_plain_data(self) -> None:
         """A file format can store it, and reading it runs no code."""
         callback = self.make()
-        succeed(callback, tiny_run(callback), "in a training of two epochs", "see the line above")
+        succeed(callback, tiny_run(callback), "in a training of two epochs", MEND)
         try:
             pack(_state_of(callback), "state_dict()")
         except TypeError as error:
@@ -47,16 +47,18 @@ class State(Subject):
         saves = Saves()
         succeed(callback, tiny_run([callback, saves]), "while it is saved", _CURE)
         checkpoint = saves.last
-        fresh, found = self.make(), []
-        look = At("train_end", lambda run: found.append(self._comparable(_state_of(fresh))))
-        outcome = tiny_run([look, fresh], epochs=checkpoint.state["run"]["epoch"] if checkpoint.state else 0,
-                           checkpoint=checkpoint)  # fmt: skip
+        fresh: Any = self.make()
+        found: list[dict[str, Any]] = []
+        look = At("train_end", lambda run: found.append(_state_of(fresh)))
+        assert checkpoint.state is not None
+        outcome = tiny_run([look, fresh], epochs=checkpoint.state["run"]["epoch"], checkpoint=checkpoint)
         succeed(fresh, outcome, "when its state is loaded", _CURE)
-        expected = self._comparable(_saved_state(checkpoint, callback))
-        if found != [expected]:
+        saved = _saved_state(checkpoint, callback)
+        if changed := _differences(self._kept(saved), self._kept(found[0]), ("was saved", "is given back")):
             broken(
-                callback, "does not take its state back", expected=f"state_dict() gives again {_short(expected)}",
-                found=_short(found[0]), cure=_CURE,
+                callback, "does not take its state back",
+                expected="after load_state_dict(state), state_dict() gives that state again",
+                found=changed, cure=_CURE,
             )  # fmt: skip
 
     def test_resumed_run_ends_as_one_never_interrupted(self) -> None:
@@ -100,26 +102,23 @@ class State(Subject):
             second = self.make()
             outcome = tiny_run([second, resumed], epochs=4, checkpoint=interrupted.last)
         succeed(second, outcome, f"in a run that is resumed {where}", _CURE)
-        state, state_resumed = (
-            self._comparable(_saved_state(saves.last if saves.checkpoints else interrupted.last, callback))
-            for saves in (whole, resumed)
-        )
+        last = interrupted.last
+        states = [saves.last if saves.checkpoints else last for saves in (whole, resumed)]
         pairs = [
-            ("logs", _without(straight, self.new_in_each_run), _without(outcome, self.new_in_each_run)),
-            ("state at the end", state, state_resumed),
+            ("logs", straight.history, outcome.history),
+            ("state", *(_saved_state(checkpoint, callback) for checkpoint in states)),
         ]
         for what, expected, found in pairs:
-            if expected != found:
+            if changed := _differences(self._kept(expected), self._kept(found), ("without a break", "with it")):
                 broken(
-                    callback, f"has other {what} in a run that was resumed {where}",
-                    expected=f"those of a run that was never interrupted: {_short(expected)}", found=_short(found),
-                    cure=_CURE + (
-                        f". What is another one in each run is declared in the test: new_in_each_run = ({'...'!r},)"
-                    ),
+                    callback, f"has another {what} at the end when the run was resumed {where}",
+                    expected="a run that is resumed ends as the one that was never interrupted",
+                    found=changed, cure=_CURE + ". What is another one in each run, such as a number drawn for it, is "
+                    "declared in the test: new_in_each_run = ('name',)",
                 )  # fmt: skip
 
-    def _comparable(self, state: dict[str, Any]) -> Any:
-        return comparable({name: value for name, value in state.items() if name not in self.new_in_each_run})
+    def _kept(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if name not in self.new_in_each_run}
 
 
 class Saves(At):
@@ -154,13 +153,19 @@ def _state_of(callback: Any) -> dict[str, Any]:
     return state
 
 
-def _without(outcome: Outcome, names: tuple[str, ...]) -> Any:
-    return comparable({name: values for name, values in outcome.history.items() if name not in names})
+def _differences(expected: dict[str, Any], found: dict[str, Any], words: tuple[str, str]) -> str:
+    """What differs, a line for each name, in which ``words`` say which is which; empty where nothing does."""
+    nothing = "nothing"
+    return "\n".join(
+        f"{name}: {_short(expected.get(name, nothing))} {words[0]}, {_short(found.get(name, nothing))} {words[1]}"
+        for name in {**expected, **found}
+        if comparable(expected.get(name, nothing)) != comparable(found.get(name, nothing))
+    )
 
 
 def _short(value: Any) -> str:
-    text = value[0] if isinstance(value, tuple) and not value[1] else repr(value)
-    return text if len(text) <= 500 else f"{text[:500]} ..."
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]} ..."
 
 
 @contextlib.contextmanager

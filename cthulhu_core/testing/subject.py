@@ -11,6 +11,8 @@ import pytest
 from cthulhu_core.testing.training import Outcome
 from cthulhu_core.testing.verdict import broken, told
 
+MEND = "mend it at the line above: nothing but a plain training has been asked of the callback"
+
 
 class Subject:
     """The callback under test.
@@ -44,10 +46,11 @@ class Subject:
 
     @pytest.fixture(autouse=True)
     def _of_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        """An empty folder, and no plugins but those of the package under test."""
-        folder = tmp_path / "here"
-        folder.mkdir()
-        monkeypatch.chdir(folder)
+        """An empty folder, a home that is nobody's, and no plugins but those of the package under test."""
+        for name in ("here", "home"):
+            (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
         monkeypatch.delenv("CTHULHU_CONFIG", raising=False)
         monkeypatch.setenv("CTHULHU_DISABLE", ",".join(_plugins_of_others(type(self.make()).__module__)))
         yield

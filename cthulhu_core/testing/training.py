@@ -207,7 +207,7 @@ def watched(model: Any, train: Callable[[], object], outcome: Outcome | None = N
         warnings.simplefilter("always")
         try:
             train()
-        except (Exception, Interrupted) as error:  # noqa: BLE001 - it is what the tests are about
+        except (Exception, SystemExit, Interrupted) as error:  # noqa: BLE001 - it is what the tests are about
             outcome.error = error
     return outcome
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cthulhu_core.callback import Callback
 from cthulhu_core.hookspecs import Logs
-from cthulhu_core.testing.subject import Subject, succeed
+from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import tiny_run, written_run
 from cthulhu_core.testing.verdict import broken
 
@@ -98,7 +98,7 @@ class Values(Subject):
     def _logs(self, callback: Any) -> list[tuple[Logs, Logs]]:
         """The logs of each epoch before and after ``callback`` had them."""
         before, after = Looks(), Looks()
-        succeed(callback, tiny_run([before, callback, after]), "in a training of two epochs", "see the line above")
+        succeed(callback, tiny_run([before, callback, after]), "in a training of two epochs", MEND)
         return list(zip(before.seen, after.seen, strict=True))
 
 
