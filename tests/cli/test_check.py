@@ -222,12 +222,24 @@ def test_every_hook_that_is_not_real_is_found_with_its_cure(package):
             def cthulhu_train_end(self): ...
     """
     found = list(hooks.accepted(package(**callbacks(source, "Methods", "Hooks"))))
-    assert {each.where for each in found} == {"acme/__init__.py:3", "acme/__init__.py:10"}
+    lines = {
+        each.what.partition(" ")[0].rstrip(":"): int(each.where.removeprefix("acme/__init__.py:")) for each in found
+    }
+    assert lines == {
+        "Methods.on_error": 3,
+        "Methods.on_epoch_end(epoch)": 6,
+        "Methods.on_epoch_ends": 7,
+        "Methods.on_train_end": 8,
+        "Hooks.cthulhu_epoch_ends": 11,
+        "Hooks.cthulhu_epoch_end": 13,
+        "Hooks.cthulhu_batch_end": 15,
+        "Hooks.cthulhu_train_end": 17,
+    }
     assert {each.what: each.cure for each in found} == {
         "Methods.on_error is 'ignore'": "expected 'raise' or 'disable'",
         "Methods.on_train_end is async": "a call would do nothing; make it a plain method",
         "Methods.on_epoch_end(epoch) is called with 2 positional arguments (epoch, logs)": (
-            "too many positional arguments"
+            "too many positional arguments; write on_epoch_end(self, epoch, logs)"
         ),
         "Methods.on_epoch_ends would never be called: there is no such hook": "did you mean on_epoch_end?",
         "Hooks.cthulhu_train_end would never be called": "write @hookimpl above it",
@@ -319,7 +331,9 @@ def test_what_the_core_imports_when_it_is_asked_for_counts_as_imported_by_the_pa
 )
 def test_entry_point_that_cannot_be_imported_is_found_with_the_cause(package, source, value, cause):
     (found,) = imports.loads(package(modules={"acme/__init__": source}, callbacks={"Acme": value}))
-    assert found == Finding(f"Acme cannot be imported: {cause}", POINT + "Acme", "see it fail: python -c 'import acme'")
+    assert found == Finding(
+        f"Acme cannot be imported: {cause}", POINT + "Acme", "see it fail: python -c 'from acme import Acme'"
+    )
 
 
 def test_private_names_of_the_core_are_found_wherever_they_are_imported(package):
@@ -337,6 +351,10 @@ def test_private_names_of_the_core_are_found_wherever_they_are_imported(package)
         ("cthulhu_core.run is private to cthulhu-core: any version may change it", "acme/inner.py:2"),
         ("cthulhu_core.registry is private to cthulhu-core: any version may change it", "acme/inner.py:4"),
         ("cthulhu_core.monitor is private to cthulhu-core: any version may change it", "acme/inner.py:8"),
+    ]
+    assert [each.cure for each in found[1:]] == [
+        "import names of cthulhu_core.__all__ alone; if one is missing there, ask for it",
+        "write from cthulhu_core import Monitor",
     ]
 
 
