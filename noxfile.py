@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -69,14 +70,6 @@ def whole(package: str) -> str | Path:
 def core_with(extra: str) -> str:
     """The core's wheel together with what one of its extras needs from elsewhere."""
     return f"{CORE}[{extra}] @ {wheel(CORE).as_uri()}"
-
-
-def new_folder(session: nox.Session) -> str:
-    """An empty folder outside the checkout."""
-    folder = session.create_tmp()
-    shutil.rmtree(folder)
-    Path(folder).mkdir()
-    return folder
 
 
 def program(session: nox.Session, name: str) -> str | None:
@@ -257,16 +250,16 @@ def together(session: nox.Session) -> None:
 def template(session: nox.Session) -> None:
     """The package that ``cthulhu new`` writes: built, installed, and all that its own noxfile checks."""
     install(session, core_with("testing"), *group("template"))
-    session.chdir(new_folder(session))
-    for name in ("acme-x", "cthulhu-a-name-as-long-as-they-can-be", "cthulhu-slack"):
-        session.run("cthulhu", "new", name)
-        session.run("ruff", "check", name)
-        session.run("ruff", "format", "--check", name)
-    session.chdir("cthulhu-slack")
-    session.run("python", "-m", "build", "--no-isolation", "--wheel", silent=True)
-    (built,) = Path("dist").glob("*.whl")
-    install(session, built)
-    session.run("nox", "--no-venv", "--no-install")
+    # Not below .nox: ruff leaves out what git ignores.
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+        for name in ("acme-x", "cthulhu-a-name-of-thirty-five-signs", "cthulhu-slack"):
+            session.run("cthulhu", "new", name)
+            session.run("ruff", "check", name)
+            session.run("ruff", "format", "--check", name)
+        session.chdir("cthulhu-slack")
+        session.run("python", "-m", "build", "--no-isolation", "--wheel", silent=True)
+        install(session, *Path("dist").glob("*.whl"))
+        session.run("nox", "--no-venv", "--no-install")
 
 
 @nox.session(requires=["build"])
@@ -276,7 +269,8 @@ def examples(session: nox.Session) -> None:
         tool for folder in EXAMPLES.values() for tool in dependency_groups(load_toml(folder / "pyproject.toml"), "test")
     ]
     install(session, core_with("testing"), *group("build"), *dict.fromkeys(tools))
-    built = Path(new_folder(session))
+    built = Path(session.create_tmp(), "dist")
+    shutil.rmtree(built, ignore_errors=True)
     for folder in EXAMPLES.values():
         session.run(
             "python", "-m", "build", "--no-isolation", "--wheel", "--outdir", str(built), str(folder), silent=True

@@ -18,10 +18,11 @@ class RefusedCallback(TypeError):
 
 
 class Problem(NamedTuple):
-    """A reason to refuse something, and what to do about it."""
+    """A reason to refuse something, what to do about it, and the name of the method or attribute, if it is one."""
 
     what: str
     cure: str
+    member: str = ""
 
     def __str__(self) -> str:
         return f"{self.what}: {self.cure}"
@@ -46,14 +47,14 @@ def problems(plugin: object) -> Iterator[Problem]:
     marks = marked(plugin)
     for name in HOOKS:
         if name not in marks and inspect.isroutine(getattr(plugin, name, None)):
-            yield Problem(f"{name_of(plugin)}.{name} would never be called", "write @hookimpl above it")
+            yield Problem(f"{name_of(plugin)}.{name} would never be called", "write @hookimpl above it", name)
     if not isinstance(plugin, Callback) and not marks:
         yield Problem(
             f"{plugin!r} is not a callback",
             "expected an instance of cthulhu.callbacks.Callback, or an object with functions marked @hookimpl",
         )
     for name, options in marks.items():
-        yield from _hookimpl_problems(plugin, name, options)
+        yield from (problem._replace(member=name) for problem in _hookimpl_problems(plugin, name, options))
     if isinstance(plugin, Callback):
         yield from _method_problems(plugin, marks)
 
@@ -135,8 +136,10 @@ def _method_problems(callback: Callback, marks: Container[str]) -> Iterator[Prob
     for method, hook in METHODS.items():
         if is_overridden(callback, method):
             if hook in marks:
-                yield Problem(f"{name} has both {method} and {hook}, which are the same hook", "keep one of them")
-            yield from _call_problems(f"{name}.{method}", getattr(callback, method), HOOKS[hook][1:])
+                both = f"{name} has both {method} and {hook}, which are the same hook"
+                yield Problem(both, "keep one of them", method)
+            for problem in _call_problems(f"{name}.{method}", getattr(callback, method), HOOKS[hook][1:]):
+                yield problem._replace(member=method)
     for method in dir(callback):
         if not method.startswith("on_") or hasattr(Callback, method):
             continue
@@ -145,7 +148,7 @@ def _method_problems(callback: Callback, marks: Container[str]) -> Iterator[Prob
             # Keras also knows the batch hooks of training as on_train_batch_...
             hint = _did_you_mean(method.replace("on_train_batch_", "on_batch_"), METHODS)
             if hint:
-                yield Problem(f"{name}.{method} would never be called: there is no such hook", hint)
+                yield Problem(f"{name}.{method} would never be called: there is no such hook", hint, method)
 
 
 def _call_problems(where: str, function: Any, given: Sequence[str]) -> Iterator[Problem]:
@@ -160,7 +163,8 @@ def _call_problems(where: str, function: Any, given: Sequence[str]) -> Iterator[
         inspect.signature(function).bind(*given)
     except TypeError as error:
         called = f"is called with {len(given)} positional arguments ({', '.join(given)})"
-        yield Problem(f"{where}{inspect.signature(function)} {called}", str(error))
+        cure = f"{error}; write {where.rpartition('.')[2]}({', '.join(['self', *given])})"
+        yield Problem(f"{where}{inspect.signature(function)} {called}", cure)
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -185,7 +185,8 @@ def test_method_that_cannot_take_what_it_is_called_with() -> None:
 
     assert refusal(Mine()) == (
         "Mine.on_epoch_end(epoch: 'int') -> 'None' is called with 2 positional arguments (epoch, logs): "
-        "too many positional arguments"
+        "too many positional arguments; "
+        "write on_epoch_end(self, epoch, logs)"
     )
 
 

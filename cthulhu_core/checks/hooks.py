@@ -19,8 +19,8 @@ def accepted(package: Package) -> Iterator[Finding]:
             found = problems_of_class(offered)
         else:
             continue  # offers.py says so
-        where = package.place_of(row, offered)
-        yield from (Finding(what, where, cure) for what, cure in found)
+        for what, cure, member in found:
+            yield Finding(what, package.place_of(row, offered, member), cure)
 
 
 def defaults_are_fresh(package: Package) -> Iterator[Finding]:

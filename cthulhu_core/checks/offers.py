@@ -22,12 +22,15 @@ def offers_something(package: Package) -> Iterator[Finding]:
 
 def usable(package: Package) -> Iterator[Finding]:
     """The registry can use what it offers, and no other package offers the same name."""
+    own = package.canonical_name
     for row in package.rows:
         if row.state in ("broken", "clash"):
-            cure = "`cthulhu plugins` lists what is offered: choose a name that is free" if row.state == "clash" else ""
+            cure = (
+                "choose a name that is free: `cthulhu plugins` lists those that are not" if row.state == "clash" else ""
+            )
             what, _, rest = row.reason.partition(": ")
             yield Finding(f"{row.record.name}: {what}", entry_point(row), cure or rest or "name a module and a class")
-        elif OFFICIAL.get(row.record.name, package.name) != package.name and row.record.kind == "callback":
+        elif row.record.kind == "callback" and OFFICIAL.get(row.record.name, own) != own:
             yield Finding(
                 f"{row.record.name} is the name of the callback in {OFFICIAL[row.record.name]}",
                 entry_point(row),

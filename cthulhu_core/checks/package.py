@@ -47,6 +47,13 @@ class Package:
         return str(self.distribution.name)
 
     @property
+    def canonical_name(self) -> str:
+        """Its name as package indexes write it."""
+        from packaging.utils import canonicalize_name
+
+        return canonicalize_name(self.name)
+
+    @property
     def version(self) -> str:
         """Its version."""
         return str(self.distribution.version)
@@ -77,9 +84,12 @@ class Package:
                 return f"{file.relative_to(folder.parent).as_posix()}:{line}"
         return f"{file}:{line}"
 
-    def place_of(self, row: Row, offered: Any) -> str:
-        """Where that which an entry point stands for is defined, or else the entry point."""
-        defined = offered if inspect.isclass(offered) or inspect.ismodule(offered) else type(offered)
+    def place_of(self, row: Row, offered: Any, member: str = "") -> str:
+        """Where that which an entry point stands for, or one of its functions, is defined; or else the entry point."""
+        defined: Any = offered if inspect.isclass(offered) or inspect.ismodule(offered) else type(offered)
+        function = getattr(defined, member, None) if member else None
+        if inspect.isfunction(function):
+            defined = inspect.unwrap(function)
         try:
             file = inspect.getsourcefile(defined)
             line = 1 if inspect.ismodule(defined) else inspect.getsourcelines(defined)[1]

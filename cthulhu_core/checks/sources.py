@@ -13,8 +13,6 @@ _PUBLIC_MODULES = ("cthulhu_core.testing",)
 
 def public_names(package: Package) -> Iterator[Finding]:
     """Of the core, it imports nothing but what stays: public names."""
-    if package.name == "cthulhu-core":
-        return
     for file in package.sources():
         try:
             tree = ast.parse(file.read_bytes())
@@ -26,7 +24,7 @@ def public_names(package: Package) -> Iterator[Finding]:
                 yield Finding(
                     f"{name} is private to cthulhu-core: any version may change it",
                     package.where(file, getattr(node, "lineno", 1)),
-                    "import what `import cthulhu_core; cthulhu_core.__all__` lists, or ask for what is missing there",
+                    _public_instead(node),
                 )
 
 
@@ -46,3 +44,10 @@ def _is_public(module: str) -> bool:
     if not module.startswith("cthulhu_core."):
         return True
     return any(f"{module}.".startswith(f"{public}.") for public in _PUBLIC_MODULES)
+
+
+def _public_instead(node: ast.AST) -> str:
+    names = [name.name for name in node.names] if isinstance(node, ast.ImportFrom) else []
+    if names and set(names) <= set(cthulhu_core.__all__):
+        return f"write from cthulhu_core import {', '.join(names)}"
+    return "import names of cthulhu_core.__all__ alone; if one is missing there, ask for it"
