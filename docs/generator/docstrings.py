@@ -12,7 +12,8 @@ from cthulhu_core import __all__ as author_names
 
 ROLE = re.compile(r":(?:class|meth|func|data|mod|attr):`~?([\w.]+)`")
 DOCTEST = re.compile(r"(?:^[ ]*(?:>>>|\.\.\.).*\n?)+", re.MULTILINE)
-NAMES = re.compile(r"^    ([a-z_]\w*(?:, [a-z_]\w*)+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
+ATTRIBUTES = re.compile(r"^Attributes:\n((?:[ ]{4}.*(?:\n|$))+)", re.MULTILINE)
+ATTRIBUTE = re.compile(r"^    ([\w, ]+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 LITERAL = re.compile(r"::\n((?:\n|[ ]{4,}.*(?:\n|$))+)")
 
 
@@ -20,7 +21,7 @@ def markdown(text: str) -> str:
     """A docstring, without its indentation, as Markdown that griffe reads."""
     text = ROLE.sub(_link, text)
     text = re.sub(r"^Example:$", "Examples:", text, flags=re.MULTILINE)
-    text = NAMES.sub(_one_by_one, text)
+    text = ATTRIBUTES.sub(_attributes, text)
     text = DOCTEST.sub(_code, text)
     return LITERAL.sub(lambda found: f":\n\n{_fenced(textwrap.dedent(found[1]), 'text')}\n", text)
 
@@ -36,9 +37,13 @@ def _link(found: re.Match[str]) -> str:
     return f"[`{label}`][cthulhu_core.{name}]" if name in author_names else f"`{found[1]}`"
 
 
-def _one_by_one(found: re.Match[str]) -> str:
-    """Arguments that are described together, each for itself: griffe knows no other way."""
-    return "\n".join(f"    {name}: {found[2]}" for name in found[1].split(", "))
+def _attributes(found: re.Match[str]) -> str:
+    """A list. As a section, griffe would give those whose type it does not see the type of the one before."""
+    lines = []
+    for names, text in ATTRIBUTE.findall(found[1]):
+        bold = ", ".join(f"**`{name}`**" for name in names.split(", "))
+        lines.append(f"- {bold} \N{EN DASH} {' '.join(text.split())}")
+    return "\n".join(["**Attributes:**", "", *lines, ""])
 
 
 def _code(found: re.Match[str]) -> str:

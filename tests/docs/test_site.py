@@ -92,6 +92,13 @@ def test_links_lead_to_pages_that_are_there(built):
     assert lost == []
 
 
+def test_docstrings_leave_no_markup_that_is_not_markdown(built):
+    made = [*built.glob("callbacks/*.html"), built / "hooks.html", built / "packages" / "api.html"]
+    for page in made:
+        text = re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8"))
+        assert re.findall(r":(?:class|meth|func|data|mod|attr):|``|\[`\w+`\]", text) == [], page.name
+
+
 def test_packages_of_others_say_what_they_are():
     entries = read(DOCS / "packages.yml")
     names = [entry["name"] for entry in entries]
