@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -26,7 +27,9 @@ FOLDERS = {load_toml(file)["project"]["name"]: file.parent for file in sorted(RO
 PLUGINS = list(FOLDERS)
 PAGES = [name for name, folder in FOLDERS.items() if (folder / "tests_browser").exists()]
 FOLDERS[CORE] = ROOT
-CORE_TESTS = (ROOT / "tests", f"--ignore={ROOT / 'tests' / 'together'}")
+# As from somebody else: no other session knows them.
+EXAMPLES = {load_toml(file)["project"]["name"]: file.parent for file in ROOT.glob("examples/plugins/*/pyproject.toml")}
+CORE_TESTS = (ROOT / "tests", f"--ignore={ROOT / 'tests' / 'docs'}", f"--ignore={ROOT / 'tests' / 'together'}")
 GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 
 # pip and uv find the same wheels.
@@ -62,6 +65,11 @@ def whole(package: str) -> str | Path:
     if package == CORE or not extras:
         return wheel(package)
     return f"{package}[{','.join(extras)}] @ {wheel(package).as_uri()}"
+
+
+def core_with(extra: str) -> str:
+    """The core's wheel together with what one of its extras needs from elsewhere."""
+    return f"{CORE}[{extra}] @ {wheel(CORE).as_uri()}"
 
 
 def program(session: nox.Session, name: str) -> str | None:
@@ -102,7 +110,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Types, strictly."""
     install(session, wheel(CORE), *group("types"))
-    sources = [str(FOLDERS[plugin] / "src") for plugin in PLUGINS]
+    sources = [str(folder / "src") for folder in [*map(FOLDERS.__getitem__, PLUGINS), *EXAMPLES.values()]]
     session.run("mypy", "cthulhu_core", "cthulhu", "noxfile.py", *sources)
 
 
@@ -119,7 +127,9 @@ def wheels(session: nox.Session, package: str) -> None:
     problems = {
         "has no licence": not any(file.match("*.dist-info/licenses/LICENSE") for file in files),
         "has no py.typed": not {f"{module}/py.typed" for module in modules} <= set(map(str, files)),
-        "has tests in it": any("tests" in file.parts or file.name.startswith("test_") for file in files),
+        "has tests in it": any(
+            file.suffix == ".py" and ("tests" in file.parts or file.name.startswith("test_")) for file in files
+        ),
         f"offers {offered}, not {declared}": offered != declared,
         "offers nothing": package in PLUGINS and not offered,
     }
@@ -183,6 +193,29 @@ def browser(session: nox.Session, name: str) -> None:
 
 
 @nox.session(requires=["build"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation into ``site``; what it says of the packages is read from their wheels, and tested."""
+    install(session, *map(whole, FOLDERS), *group("docs"), *group("test"))
+    site = ROOT / "site"
+    # The theme announces other tools, and is looked at no more than this.
+    session.env.update({"NO_MKDOCS_2_WARNING": "1", "SITE": str(site)})
+    session.run("mkdocs", "build", "--strict", "--quiet", "--clean", "--site-dir", str(site))
+    # In one process: what takes longest is the import of torch.
+    pytest(session, ROOT / "tests" / "docs", "--numprocesses=0")
+
+
+@nox.session(requires=["build"], default=False)
+def pictures(session: nox.Session) -> None:
+    """Make the pictures of the documentation anew, each from a training; some are of pages in Debian's Chromium."""
+    chromium = program(session, "chromium")
+    if chromium is None:
+        session.skip("there is no chromium to look with, and it cannot be installed: apt-get install chromium")
+    install(session, *map(whole, FOLDERS), *group("pictures"))
+    session.env["CHROMIUM"] = chromium
+    session.run("python", "docs/pictures/make.py", *session.posargs)
+
+
+@nox.session(requires=["build"])
 def lowest(session: nox.Session) -> None:
     """The lowest versions that the packages declare, torch excepted: the tests of what rests on more than torch."""
     if session.venv_backend != "uv":
@@ -207,9 +240,44 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def together(session: nox.Session) -> None:
-    """The tests that need several packages, with all of them."""
+    """What ``cthulhu check`` says of each package, and the tests that need several of them."""
     install(session, *map(whole, FOLDERS), *group("test"))
+    session.run("cthulhu", "check")
     pytest(session, ROOT / "tests" / "together")
+
+
+@nox.session(requires=["build"])
+def template(session: nox.Session) -> None:
+    """The package that ``cthulhu new`` writes: built, installed, and all that its own noxfile checks."""
+    install(session, core_with("testing"), *group("template"))
+    # Not below .nox: ruff leaves out what git ignores.
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+        for name in ("acme-x", "cthulhu-a-name-of-thirty-five-signs", "cthulhu-slack"):
+            session.run("cthulhu", "new", name)
+            session.run("ruff", "check", name)
+            session.run("ruff", "format", "--check", name)
+        session.chdir("cthulhu-slack")
+        session.run("python", "-m", "build", "--no-isolation", "--wheel", silent=True)
+        install(session, *Path("dist").glob("*.whl"))
+        session.run("nox", "--no-venv", "--no-install")
+
+
+@nox.session(requires=["build"])
+def examples(session: nox.Session) -> None:
+    """The example packages, installed as from somebody else: their tests, and what ``cthulhu check`` says of them."""
+    tools = [
+        tool for folder in EXAMPLES.values() for tool in dependency_groups(load_toml(folder / "pyproject.toml"), "test")
+    ]
+    install(session, core_with("testing"), *group("build"), *dict.fromkeys(tools))
+    built = Path(session.create_tmp(), "dist")
+    shutil.rmtree(built, ignore_errors=True)
+    for folder in EXAMPLES.values():
+        session.run(
+            "python", "-m", "build", "--no-isolation", "--wheel", "--outdir", str(built), str(folder), silent=True
+        )
+    install(session, *built.glob("*.whl"))
+    session.run("cthulhu", "check", *EXAMPLES)
+    pytest(session, *(folder / "tests" for folder in EXAMPLES.values()))
 
 
 @nox.session(requires=["build"])
@@ -224,4 +292,5 @@ def slow(session: nox.Session) -> None:
     """The tests of everything that take more than a few seconds."""
     tools = [*group("test"), *(tool for name in PLUGINS for tool in group("test", name))]
     install(session, *map(whole, FOLDERS), *dict.fromkeys(tools))
+    session.env["WHEELS"] = str(DIST)  # with which the tutorial makes an environment of its own
     pytest(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS), marks="slow")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator, Sequence
 from types import MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 from cthulhu_core.callback import METHODS, Callback
 from cthulhu_core.hookspecs import HOOKS, SERVICES
@@ -16,6 +17,17 @@ class RefusedCallback(TypeError):
     """What was given cannot take part in a run; the message says why and what to do."""
 
 
+class Problem(NamedTuple):
+    """A reason to refuse something, what to do about it, and the name of the method or attribute, if it is one."""
+
+    what: str
+    cure: str
+    member: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.cure}"
+
+
 def validate(plugin: object) -> None:
     """Refuse, with a sentence that says the cure, what cannot take part in a run.
 
@@ -23,22 +35,39 @@ def validate(plugin: object) -> None:
         RefusedCallback: ``plugin`` is a class, is neither a callback nor has hook implementations, implements a
             hook that does not exist, or takes arguments that the hook does not give.
     """
+    for problem in problems(plugin):
+        raise RefusedCallback(str(problem))
+
+
+def problems(plugin: object) -> Iterator[Problem]:
+    """Every reason to refuse ``plugin``."""
     if inspect.isclass(plugin):
-        raise RefusedCallback(f"{plugin.__name__} is a class, not an instance: write {plugin.__name__}(...)")
+        yield Problem(f"{plugin.__name__} is a class, not an instance", f"write {plugin.__name__}(...)")
+        return
     marks = marked(plugin)
     for name in HOOKS:
         if name not in marks and inspect.isroutine(getattr(plugin, name, None)):
-            where = f"{name_of(plugin)}.{name}"
-            raise RefusedCallback(f"{where} would never be called: write @hookimpl above it")
+            yield Problem(f"{name_of(plugin)}.{name} would never be called", "write @hookimpl above it", name)
     if not isinstance(plugin, Callback) and not marks:
-        raise RefusedCallback(
-            f"{plugin!r} is not a callback: expected an instance of cthulhu.callbacks.Callback, "
-            "or an object with functions marked @hookimpl"
+        yield Problem(
+            f"{plugin!r} is not a callback",
+            "expected an instance of cthulhu.callbacks.Callback, or an object with functions marked @hookimpl",
         )
     for name, options in marks.items():
-        _validate_hookimpl(plugin, name, options)
+        yield from (problem._replace(member=name) for problem in _hookimpl_problems(plugin, name, options))
     if isinstance(plugin, Callback):
-        _validate_methods(plugin, marks)
+        yield from _method_problems(plugin, marks)
+
+
+def problems_of_class(kind: type[Callback]) -> Iterator[Problem]:
+    """Every reason to refuse the instances of ``kind``, as far as it shows before one is made."""
+    try:
+        unmade = object.__new__(kind)
+    except TypeError:  # a class that is a dict as well, for one
+        return
+    # What the constructor would set is not there: a property that asks for it ends the search.
+    with contextlib.suppress(AttributeError):
+        yield from problems(unmade)
 
 
 def refuse_services(plugin: object) -> None:
@@ -69,57 +98,48 @@ def marked(plugin: object) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _validate_hookimpl(plugin: object, name: str, options: dict[str, Any]) -> None:
+def _hookimpl_problems(plugin: object, name: str, options: dict[str, Any]) -> Iterator[Problem]:
     hook = options.get("specname") or name
     where = f"{name_of(plugin)}.{name}"
     if hook not in HOOKS:
-        raise RefusedCallback(f"{where}: there is no hook {hook}{_did_you_mean(hook, HOOKS)}")
+        yield Problem(
+            f"{where}: there is no hook {hook}", _did_you_mean(hook, HOOKS) or f"hooks are {', '.join(HOOKS)}"
+        )
+        return
     if options.get("hookwrapper"):
-        raise RefusedCallback(f"{where}: hookwrapper=True is pluggy's old style: use wrapper=True")
+        yield Problem(f"{where}: hookwrapper=True is pluggy's old style", "use wrapper=True")
     function = getattr(plugin, name)
     if options.get("wrapper"):
         if not inspect.isgeneratorfunction(function):
-            raise RefusedCallback(f"{where}: a wrapper calls the others where it yields: it needs a yield")
+            yield Problem(f"{where}: a wrapper calls the others where it yields", "it needs a yield")
         if getattr(plugin, "on_error", "raise") == "disable":
-            raise RefusedCallback(
-                f"{where}: a wrapper cannot be taken out of the run when it fails: it needs on_error = 'raise'"
-            )
+            taken_out = f"{where}: a wrapper cannot be taken out of the run when it fails"
+            yield Problem(taken_out, "it needs on_error = 'raise'")
     for parameter in inspect.signature(function).parameters.values():
         takes = "takes " + ", ".join(HOOKS[hook])
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise RefusedCallback(f"{where}: {parameter} is never given by a hook: name what you want ({hook} {takes})")
-        if parameter.default is not parameter.empty:
-            raise RefusedCallback(f"{where}: the default of {parameter} would never be used: remove it")
-        if parameter.name not in HOOKS[hook]:
+            yield Problem(f"{where}: {parameter} is never given by a hook", f"name what you want ({hook} {takes})")
+        elif parameter.default is not parameter.empty:
+            yield Problem(f"{where}: the default of {parameter} would never be used", "remove it")
+        elif parameter.name not in HOOKS[hook]:
             hint = _did_you_mean(parameter.name, HOOKS[hook])
-            raise RefusedCallback(f"{where}: {hook} has no argument {parameter.name}{hint}; it {takes}")
+            cure = f"{hint} It {takes}" if hint else f"it {takes}"
+            yield Problem(f"{where}: {hook} has no argument {parameter.name}", cure)
 
 
-def _validate_methods(callback: Callback, marks: Container[str]) -> None:
+def _method_problems(callback: Callback, marks: Container[str]) -> Iterator[Problem]:
     name = type(callback).__name__
     for declaration, first, second in (("on_error", "raise", "disable"), ("ranks", "all", "main")):
         value = getattr(callback, declaration)
         if value not in (first, second):
-            raise RefusedCallback(f"{name}.{declaration} is {value!r}: expected {first!r} or {second!r}")
+            yield Problem(f"{name}.{declaration} is {value!r}", f"expected {first!r} or {second!r}")
     for method, hook in METHODS.items():
-        if not is_overridden(callback, method):
-            continue
-        given = HOOKS[hook][1:]
-        function = getattr(callback, method)
-        if hook in marks:
-            raise RefusedCallback(f"{name} has both {method} and {hook}, which are the same hook: keep one of them")
-        if not callable(function):
-            raise RefusedCallback(f"{name}.{method} is {function!r}: expected a method")
-        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-            kind = "async" if inspect.iscoroutinefunction(function) else "a generator"
-            raise RefusedCallback(f"{name}.{method} is {kind}: a call would do nothing; make it a plain method")
-        try:
-            inspect.signature(function).bind(*given)
-        except TypeError as error:
-            raise RefusedCallback(
-                f"{name}.{method}{inspect.signature(function)} is called with {len(given)} positional arguments "
-                f"({', '.join(given)}): {error}"
-            ) from None
+        if is_overridden(callback, method):
+            if hook in marks:
+                both = f"{name} has both {method} and {hook}, which are the same hook"
+                yield Problem(both, "keep one of them", method)
+            for problem in _call_problems(f"{name}.{method}", getattr(callback, method), HOOKS[hook][1:]):
+                yield problem._replace(member=method)
     for method in dir(callback):
         if not method.startswith("on_") or hasattr(Callback, method):
             continue
@@ -128,12 +148,28 @@ def _validate_methods(callback: Callback, marks: Container[str]) -> None:
             # Keras also knows the batch hooks of training as on_train_batch_...
             hint = _did_you_mean(method.replace("on_train_batch_", "on_batch_"), METHODS)
             if hint:
-                raise RefusedCallback(f"{name}.{method} would never be called: there is no such hook{hint}")
+                yield Problem(f"{name}.{method} would never be called: there is no such hook", hint, method)
+
+
+def _call_problems(where: str, function: Any, given: Sequence[str]) -> Iterator[Problem]:
+    """Why a call of the method with ``given`` would fail, or do nothing."""
+    if not callable(function):
+        yield Problem(f"{where} is {function!r}", "expected a method")
+        return
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        kind = "async" if inspect.iscoroutinefunction(function) else "a generator"
+        yield Problem(f"{where} is {kind}", "a call would do nothing; make it a plain method")
+    try:
+        inspect.signature(function).bind(*given)
+    except TypeError as error:
+        called = f"is called with {len(given)} positional arguments ({', '.join(given)})"
+        cure = f"{error}; write {where.rpartition('.')[2]}({', '.join(['self', *given])})"
+        yield Problem(f"{where}{inspect.signature(function)} {called}", cure)
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-    return f": did you mean {close[0]}?" if close else ""
+    return f"did you mean {close[0]}?" if close else ""
 
 
 def name_of(plugin: object) -> str:

@@ -19,15 +19,24 @@ def build_wheel(
     callbacks: Mapping[str, str] | None = None,
     plugins: Mapping[str, str] | None = None,
     requires: Sequence[str] = (),
+    metadata: Sequence[str] = (),
+    description: str = "",
+    files: Mapping[str, str] | None = None,
 ) -> Path:
-    """A wheel in ``folder``. ``modules``: name to source; ``callbacks``, ``plugins``: entry points, name to value."""
+    """A wheel in ``folder``.
+
+    ``modules``: name to source; ``callbacks``, ``plugins``: entry points, name to value; ``metadata``: more lines of
+    it; ``files``: path to text, in which ``INFO/`` is the folder with the metadata.
+    """
     info = f"{distribution.replace('-', '_')}-{version}.dist-info"
-    metadata = ["Metadata-Version: 2.1", f"Name: {distribution}", f"Version: {version}"]
+    metadata = ["Metadata-Version: 2.1", f"Name: {distribution}", f"Version: {version}", *metadata]
     points = ["[cthulhu.callbacks]", *(f"{name} = {value}" for name, value in (callbacks or {}).items())]
     points += ["[cthulhu.plugins]", *(f"{name} = {value}" for name, value in (plugins or {}).items())]
-    files = {f"{name}.py": dedent(source) for name, source in modules.items()}
+    metadata += [*(f"Requires-Dist: {each}" for each in requires), "", description]
+    files = {path.replace("INFO/", f"{info}/"): text for path, text in (files or {}).items()}
+    files |= {f"{name}.py": dedent(source) for name, source in modules.items()}
     files |= {
-        f"{info}/METADATA": "\n".join([*metadata, *(f"Requires-Dist: {each}" for each in requires), ""]),
+        f"{info}/METADATA": "\n".join(metadata),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "\n".join([*points, ""]),
     }

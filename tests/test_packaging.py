@@ -19,7 +19,9 @@ else:
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(file.parent for file in ROOT.glob("plugins/*/pyproject.toml"))
+EXAMPLES = sorted(file.parent for file in ROOT.glob("examples/plugins/*/pyproject.toml"))
 every_plugin = pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
+every_package = pytest.mark.parametrize("folder", [*PLUGINS, *EXAMPLES], ids=lambda folder: folder.name)
 
 
 def project(folder: Path) -> dict[str, Any]:
@@ -36,20 +38,21 @@ def test_extra_all_is_every_package_of_the_repository():
     assert all(bounds(requirement) == ["<", ">="] for requirement in extra)
 
 
-@pytest.mark.parametrize("folder", [ROOT, *PLUGINS], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [ROOT, *PLUGINS, *EXAMPLES], ids=lambda folder: folder.name)
 def test_requirements_have_a_floor_and_a_ceiling(folder):
-    for text in project(folder)["dependencies"]:
+    extras = project(folder).get("optional-dependencies", {})
+    for text in [*project(folder)["dependencies"], *(text for extra in extras.values() for text in extra)]:
         # Between the two, a version that is known to fail may be left out.
         assert [bound for bound in bounds(Requirement(text)) if bound != "!="] == ["<", ">="], text
 
 
-@every_plugin
+@every_package
 def test_plugin_requires_the_core_and_no_other_plugin(folder):
     required = [Requirement(text).name for text in project(folder)["dependencies"]]
     assert [name for name in required if name.startswith("cthulhu-")] == ["cthulhu-core"]
 
 
-@every_plugin
+@every_package
 def test_folder_distribution_and_import_package_bear_one_name(folder):
     assert project(folder)["name"] == folder.name
     assert [package.name for package in (folder / "src").iterdir() if package.is_dir()] == [
@@ -64,7 +67,7 @@ def test_plugin_offers_the_callbacks_that_the_core_says_are_in_it(folder):
     assert set(offered.values()) == {f"{folder.name.replace('-', '_')}:{name}" for name in offered}
 
 
-@every_plugin
+@every_package
 def test_plugin_has_licence_pages_types_and_tests(folder):
     assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
     assert (folder / "src" / folder.name.replace("-", "_") / "py.typed").read_bytes() == b""

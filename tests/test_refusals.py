@@ -88,8 +88,8 @@ def test_unknown_argument() -> None:
     def cthulhu_epoch_end(self: Any, epochs: int) -> None: ...
 
     assert refusal(plain(cthulhu_epoch_end)) == (
-        "Plain.cthulhu_epoch_end: cthulhu_epoch_end has no argument epochs: did you mean epoch?; "
-        "it takes run, epoch, logs"
+        "Plain.cthulhu_epoch_end: cthulhu_epoch_end has no argument epochs: did you mean epoch? "
+        "It takes run, epoch, logs"
     )
 
 
@@ -185,7 +185,8 @@ def test_method_that_cannot_take_what_it_is_called_with() -> None:
 
     assert refusal(Mine()) == (
         "Mine.on_epoch_end(epoch: 'int') -> 'None' is called with 2 positional arguments (epoch, logs): "
-        "too many positional arguments"
+        "too many positional arguments; "
+        "write on_epoch_end(self, epoch, logs)"
     )
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from cthulhu_core.cli import explain, plugins
+from cthulhu_core.cli import check, explain, new, plugins
 from cthulhu_core.config import ConfigError
 from cthulhu_core.registry import PluginError
 from cthulhu_core.version import __version__
@@ -25,7 +25,7 @@ class Command(Protocol):
         """Do it, and return the exit status."""
 
 
-COMMANDS: dict[str, Command] = {"explain": explain, "plugins": plugins}
+COMMANDS: dict[str, Command] = {"check": check, "explain": explain, "new": new, "plugins": plugins}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -138,13 +138,15 @@ class Sender:
 
     def _work(self) -> None:
         delay = FIRST_DELAY
+        # Of its own, because training may draw from the one that all share, and is to be repeated exactly.
+        generator = random.Random()
         try:
             while events := self._next():
                 try:
                     self._connection.deliver(events)
                 except Unreachable as error:
                     delay = LONGEST_DELAY if error.is_lasting else delay
-                    self._pause(error, max(delay * random.uniform(0.5, 1), error.wait))
+                    self._pause(error, max(delay * generator.uniform(0.5, 1), error.wait))
                     delay = min(2 * delay, LONGEST_DELAY)
                 except Refused as error:
                     if len(events) == 1:

@@ -1,0 +1,35 @@
+"""Rules for hooks and signatures. What a run refuses is said in validation.py, and asked there."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from cthulhu_core.callback import Callback
+from cthulhu_core.checks.package import Finding, Package
+from cthulhu_core.validation import problems, problems_of_class
+
+
+def accepted(package: Package) -> Iterator[Finding]:
+    """A run accepts its callbacks and plugins: hooks and their arguments are real, declarations have known values."""
+    for row, offered in package.loaded:
+        if row.record.kind == "plugin":
+            found = problems(offered)
+        elif inspect.isclass(offered) and issubclass(offered, Callback):
+            found = problems_of_class(offered)
+        else:
+            continue  # offers.py says so
+        for what, cure, member in found:
+            yield Finding(what, package.place_of(row, offered, member), cure)
+
+
+def defaults_are_fresh(package: Package) -> Iterator[Finding]:
+    """No default of a constructor is an object that all instances would share and change."""
+    for row, offered in package.callbacks():
+        for parameter in inspect.signature(offered).parameters.values():
+            if isinstance(parameter.default, (list, dict, set, bytearray)):
+                yield Finding(
+                    f"{offered.__name__}({parameter}): all instances share this {type(parameter.default).__name__}",
+                    package.place_of(row, offered),
+                    f"write {parameter.name}=None and make it in the constructor, or use a tuple",
+                )

@@ -1,0 +1,117 @@
+"""Standard tests: what a callback costs, in time and in waits for the device."""
+
+from __future__ import annotations
+
+import inspect
+import statistics
+import time
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from cthulhu_core.callback import Callback
+from cthulhu_core.run import Run
+from cthulhu_core.testing.device_reads import DeviceReads
+from cthulhu_core.testing.planted import HOOKS, At
+from cthulhu_core.testing.subject import MEND, Subject, succeed
+from cthulhu_core.testing.training import BATCHES, EPOCHS, tiny_run
+from cthulhu_core.testing.verdict import broken
+from cthulhu_core.validation import is_overridden, marked
+
+_VALUES = 2
+"""The tiny model's loss and metric."""
+
+_ATTEMPTS = 3
+
+
+class Cost(Subject):
+    """What a callback costs, in time and in waits for the device."""
+
+    def test_device_is_read_no_more_than_declared(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """While batches are trained, nothing waits for the device but what says so."""
+        callback = self.make()
+        names_logs = _names_logs(callback, "batch_end")
+        without, reads = self._reads([], monkeypatch), self._reads([callback], monkeypatch)
+        declared = EPOCHS * (
+            self.device_reads_per_epoch + BATCHES * (self.device_reads_per_batch + _VALUES * names_logs)
+        )
+        found = len(reads) - len(without)
+        if found > declared:
+            shared = f", {_VALUES} of each batch because it names its logs" if names_logs else ""
+            broken(
+                callback, "reads from the device more often than it declares",
+                expected=f"{declared} reads while {EPOCHS * BATCHES} batches are trained{shared}",
+                found=f"{found} reads: {', '.join(sorted(set(reads)))}",
+                cure="keep tensors as they are until the epoch ends, or sum them up on their device; what must be read "
+                "is declared in the test: device_reads_per_batch = 1, device_reads_per_epoch = 1",
+            )  # fmt: skip
+
+    def test_no_hook_takes_longer_than_its_budget(self) -> None:
+        """The median of the calls of each hook, and the best of three runs, so that a busy machine does no harm."""
+        tiny_run(self.make())  # what is imported late, and compiled, is no cost of each hook
+        least: dict[str, float] = {}
+        for _ in range(_ATTEMPTS):
+            callback = self.make()
+            for hook, seconds in _seconds(callback).items():
+                least[hook] = min(seconds, least.get(hook, seconds))
+            if all(seconds <= self._budget(hook) for hook, seconds in least.items()):
+                return
+        found = [
+            f"{hook}: {least[hook]:.3f} s, of {self._budget(hook)} s"
+            for hook in least
+            if least[hook] > self._budget(hook)
+        ]
+        broken(
+            callback, "takes longer than its budget",
+            expected=f"{self.seconds_per_batch} s for a hook of a batch, {self.seconds_per_epoch} s for one of an "
+            f"epoch, {self.seconds_per_run} s for one of a training", found="\n".join(found),
+            cure="do it less often, or in a thread that on_teardown() ends; what takes its time is declared in the "
+            "test: seconds_per_epoch = 5.0",
+        )  # fmt: skip
+
+    def _reads(self, callbacks: list[Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        with monkeypatch.context() as patch:
+            counts = DeviceReads(patch)
+            outcome = tiny_run([counts, *callbacks])
+        if callbacks:
+            succeed(callbacks[0], outcome, "in a training of two epochs", MEND)
+        return counts.reads
+
+    def _budget(self, hook: str) -> float:
+        if "batch" in hook or hook == "gradients":
+            return self.seconds_per_batch
+        return self.seconds_per_epoch if hook.startswith(("epoch", "test", "save")) else self.seconds_per_run
+
+
+def _names_logs(callback: object, hook: str) -> bool:
+    """Whether ``callback`` is why the values of each batch are read."""
+    if isinstance(callback, Callback) and is_overridden(callback, f"on_{hook}"):
+        return True
+    name = f"cthulhu_{hook}"
+    return name in marked(callback) and "logs" in inspect.signature(getattr(callback, name)).parameters
+
+
+def _seconds(callback: object) -> dict[str, float]:
+    """The median of the seconds of each hook that ``callback`` has, in a training of three epochs."""
+    began: dict[str, float] = {}
+    taken: dict[str, list[float]] = defaultdict(list)
+
+    def begin(hook: str) -> Any:
+        def action(run: Run) -> None:
+            began[hook] = time.perf_counter()
+
+        return action
+
+    def end(hook: str) -> Any:
+        def action(run: Run) -> None:
+            if hook in began:
+                taken[hook].append(time.perf_counter() - began.pop(hook))
+
+        return action
+
+    # The last comes first in a teardown.
+    before = [At(hook, end(hook) if hook == "teardown" else begin(hook)) for hook in HOOKS]
+    after = [At(hook, begin(hook) if hook == "teardown" else end(hook)) for hook in HOOKS]
+    tiny_run([*before, callback, *after], epochs=3)
+    return {hook: statistics.median(times) for hook, times in taken.items()}

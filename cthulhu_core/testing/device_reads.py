@@ -1,0 +1,76 @@
+"""DeviceReads: how often tensors are read. On a GPU each read makes Python wait for all that was started before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cthulhu_core.callback import Callback
+from cthulhu_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from cthulhu_core.run import Run
+
+READERS = ("item", "tolist", "__float__", "__bool__", "__int__", "__index__", "cpu", "numpy", "__array__")
+
+
+class DeviceReads(Callback):
+    """Counts what reads tensors, from the begin of each epoch to the end of its last batch.
+
+    Counted are the methods of ``torch.Tensor`` that give a number or memory of the host, on every device. The first
+    callback of a run counts the reads of all others, too.
+
+    Args:
+        monkeypatch: what puts the methods back.
+
+    Attributes:
+        reads: the names of the methods, in the order of their calls.
+
+    Example:
+        >>> reads = DeviceReads(monkeypatch)
+        >>> _ = model.summon(X_train, Y_train, verbose=0, callbacks=[reads])
+        >>> reads.reads
+        []
+    """
+
+    logged = ()
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from torch import Tensor
+
+        self.reads: list[str] = []
+        self._counting = False
+        for name in READERS:
+            monkeypatch.setattr(Tensor, name, self._counted(name, getattr(Tensor, name)))
+
+    def _counted(self, name: str, read: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(tensor: Any, *arguments: Any, **named: Any) -> Any:
+            if self._counting:
+                self.reads.append(name)
+                # `item` may be how `__float__` is done: one read is counted once.
+                self._counting = False
+                try:
+                    return read(tensor, *arguments, **named)
+                finally:
+                    self._counting = True
+            return read(tensor, *arguments, **named)
+
+        return counted
+
+    @hookimpl
+    def cthulhu_epoch_begin(self) -> None:
+        self._counting = True
+
+    @hookimpl
+    def cthulhu_test_begin(self) -> None:
+        self._counting = False
+
+    @hookimpl
+    def cthulhu_epoch_end(self) -> None:
+        self._counting = False
+
+    @hookimpl
+    def cthulhu_exception(self, run: Run) -> None:
+        self._counting = False

@@ -1,0 +1,124 @@
+"""Standard tests: where a callback writes, and what it does where it cannot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from cthulhu_core.run import Run
+from cthulhu_core.testing.disk import FailingDisk, contents, read_only
+from cthulhu_core.testing.planted import At
+from cthulhu_core.testing.subject import MEND, Subject, succeed
+from cthulhu_core.testing.training import Outcome, tiny_run
+from cthulhu_core.testing.verdict import broken, told
+from cthulhu_core.testing.writes import watch_writes
+
+
+class Files(Subject):
+    """Where a callback writes, and what it does where it cannot."""
+
+    def test_it_writes_nowhere_else(self) -> None:
+        """It writes below the current folder and where the test declares it: not at home, not beside its code."""
+        with watch_writes() as writes:
+            callback = self.make()
+            outcome = tiny_run(callback)
+        succeed(callback, outcome, "in a training of two epochs", MEND)
+        if elsewhere := writes.outside(Path.cwd(), *self.may_write):
+            broken(
+                callback, "writes where nobody sent it", expected=f"files below the current folder, {Path.cwd()}",
+                found="\n".join(str(path).replace(os.environ["HOME"], "~") for path in elsewhere),
+                cure="write to a path that the user gives, or declare it in the test: may_write = ('~/.cache/mine',)",
+            )  # fmt: skip
+
+    def test_folder_that_is_read_only_is_said_before_training(self) -> None:
+        """What cannot be written ends the run before its first epoch, with an OSError that names the path."""
+        self._import_all()
+        callback = self.make()
+        begun: list[int] = []
+        with read_only(Path.cwd()):
+            outcome = tiny_run([At("epoch_begin", lambda run: begun.append(1)), callback])
+        expected = "nothing at all, or an OSError before the first epoch that names the path"
+        cure = (
+            "open the file, or make the folder, in on_train_begin(), and let the OSError through; where it is "
+            "raised anew: OSError(error.errno, 'what to do', path)"
+        )
+        error = outcome.error
+        if error is not None and begun:
+            broken(callback, "says in the midst of training that it cannot write",
+                   expected=expected, found=told(error), cure=cure)  # fmt: skip
+        if error is not None and not (isinstance(error, OSError) and _names_a_path(error)):
+            broken(callback, "does not say which path cannot be written",
+                   expected=expected, found=told(error), cure=cure)  # fmt: skip
+        if error is None and outcome.forgiven:
+            broken(callback, "begins a training whose record it cannot write",
+                   expected=expected, found=told(outcome.forgiven[0]), cure=cure)  # fmt: skip
+
+    def test_disk_that_is_full_ends_no_training_of_an_observer(self) -> None:
+        """From the second epoch on nothing can be written: observers fail quietly, all others with an OSError."""
+        callback = self.make()
+        outcome, _, _ = self._fill_in_second_epoch(callback)
+        error = outcome.error
+        if error is not None and getattr(callback, "on_error", "raise") == "disable":
+            broken(
+                callback, "ends training when the disk is full", expected="an observer never ends training",
+                found=told(error), cure="let exceptions through: on_error = 'disable' logs them and goes on",
+            )  # fmt: skip
+        if error is not None and not any(isinstance(each, OSError) for each in _chain(error)):
+            broken(
+                callback, "does not say that the disk is full", expected="an OSError", found=told(error),
+                cure="let the OSError through, or raise yours from it: raise ... from error",
+            )  # fmt: skip
+
+    def test_disk_that_is_full_spoils_no_file(self) -> None:
+        """What was on the disk stays, and nothing half-written comes to it."""
+        callback = self.make()
+        _, before, after = self._fill_in_second_epoch(callback)
+        spoilt = [
+            f"{_relative(path)} had {len(content)} bytes and "
+            + (f"has {len(after[path])}" if path in after else "is gone")
+            for path, content in before.items()
+            if not after.get(path, b"").startswith(content)
+        ]
+        spoilt += [f"{_relative(path)} is new, with {len(after[path])} bytes" for path in after if path not in before]
+        if spoilt:
+            broken(
+                callback, "spoils its files when the disk is full",
+                expected="files are as they were; a file that is written anew is there whole or not at all",
+                found="\n".join(spoilt),
+                cure="from cthulhu_core import atomic_write: it writes beside the file, and renames",
+            )  # fmt: skip
+
+    def _fill_in_second_epoch(self, callback: Any) -> tuple[Outcome, dict[Path, bytes], dict[Path, bytes]]:
+        """Train, and have what is in the folder before and after."""
+        before: dict[Path, bytes] = {}
+
+        def fill(run: Run) -> None:
+            if run.epoch == 1:
+                before.update(contents(Path.cwd()))
+                disk.fill()
+
+        with FailingDisk() as disk:
+            outcome = tiny_run([At("epoch_begin", fill), callback], epochs=3)
+        return outcome, before, contents(Path.cwd())
+
+    def _import_all(self) -> None:
+        """Have imported what training imports: who may not write may perhaps not read those modules either."""
+        folder = Path("before")
+        folder.mkdir()
+        os.chdir(folder)
+        tiny_run(self.make())
+        os.chdir("..")
+
+
+def _names_a_path(error: OSError) -> bool:
+    return error.filename is not None or any(mark in str(error) for mark in ("/", os.sep))
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """``error`` and what it was raised from."""
+    return [] if error is None else [error, *_chain(error.__cause__ or error.__context__)]
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(Path.cwd())

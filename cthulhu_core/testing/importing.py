@@ -1,0 +1,140 @@
+"""Standard tests: what importing a package and making its callback do, which is as little as can be."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+import threading
+from typing import NamedTuple
+
+from cthulhu_core.callback import Callback
+from cthulhu_core.testing.left_open import open_files
+from cthulhu_core.testing.subject import MEND, Subject, succeed
+from cthulhu_core.testing.training import tiny_run
+from cthulhu_core.testing.verdict import broken
+from cthulhu_core.testing.writes import watch_writes
+from cthulhu_core.validation import RefusedCallback, validate
+
+_IMPORT = """
+import sys, json, threading
+name, sys.path[:] = sys.argv[1], json.loads(sys.argv[2])
+import cthulhu_core
+before, threads = set(sys.modules), threading.active_count()
+__import__(name)
+tops = {each.partition(".")[0] for each in set(sys.modules) - before}
+others = sorted(tops - set(sys.stdlib_module_names) - {name.partition(".")[0], "cthulhu", "cthulhu_core"})
+sys.stderr.write(json.dumps([others, threading.active_count() - threads]))
+"""
+
+
+class Imported(NamedTuple):
+    """What importing a module did in a process of its own."""
+
+    packages: list[str]
+    threads: int
+    printed: str
+    failure: str
+
+
+@functools.cache
+def imported(module: str) -> Imported:
+    """Import ``module`` beside nothing but the core. One process does for all that is asked of it."""
+    command = [sys.executable, "-c", _IMPORT, module, json.dumps(sys.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return Imported([], 0, done.stdout, done.stderr.strip().splitlines()[-1])
+    packages, threads = json.loads(done.stderr.rpartition("\n")[2])
+    return Imported(packages, threads, done.stdout, "")
+
+
+class Importing(Subject):
+    """Importing a package and making its callback do as little as can be."""
+
+    def test_import_is_light(self) -> None:
+        """Importing the module brings no package but itself and the core: a command line that lists it stays fast."""
+        kind = type(self.make())
+        found = imported(kind.__module__)
+        if found.failure:
+            broken(
+                kind, "cannot be imported in a fresh process", expected=f"import {kind.__module__}",
+                found=found.failure, cure="let the callback be in an installed module, not in the file of the test",
+            )  # fmt: skip
+        if packages := [each for each in found.packages if each not in self.allowed_imports]:
+            broken(
+                kind, f"imports {', '.join(packages)} when {kind.__module__} is imported",
+                expected="import brings the standard library, cthulhu_core and the package itself",
+                found=f"{', '.join(packages)} in sys.modules after it",
+                cure="import it in the function that uses it; of a small package, declare it in the test: "
+                f"allowed_imports = {(*self.allowed_imports, *packages)!r}",
+            )  # fmt: skip
+
+    def test_import_does_nothing(self) -> None:
+        """Importing the module prints nothing and starts no thread."""
+        kind = type(self.make())
+        found = imported(kind.__module__)
+        if found.printed or found.threads:
+            broken(
+                kind, f"does something when {kind.__module__} is imported",
+                expected="nothing is printed, and no thread is started",
+                found=f"printed {found.printed!r}" if found.printed else f"{found.threads} more thread(s)",
+                cure="do it in on_train_begin(): whoever lists what is installed imports nothing and waits for nothing",
+            )  # fmt: skip
+
+    def test_run_takes_it(self) -> None:
+        """Nothing in it is refused: hooks exist, arguments are those of the hooks, declarations are known words."""
+        callback = self.make()
+        try:
+            validate(callback)
+        except RefusedCallback as error:
+            broken(
+                callback, "is refused by every run", expected="hooks that exist, with the arguments that they give",
+                found=str(error), cure="see there",
+            )  # fmt: skip
+
+    def test_making_it_does_nothing(self) -> None:
+        """It opens no file, starts no thread and writes nothing before training begins."""
+        threads, files = threading.active_count(), open_files()
+        with watch_writes() as writes:
+            callback = self.make()
+        opened = [target for number, target in open_files().items() if files.get(number) != target]
+        found = [
+            *(f"wrote {path}" for path in writes.paths),
+            *(f"opened {target}" for target in opened),
+            *(["started a thread"] if threading.active_count() > threads else []),
+        ]
+        if found:
+            broken(
+                callback, "does something when it is made",
+                expected="__init__() keeps its arguments, and touches nothing outside the instance",
+                found="\n".join(found), cure="do it in on_train_begin(): what is made may never be trained with",
+            )  # fmt: skip
+
+    def test_two_instances_share_nothing(self) -> None:
+        """Training with one leaves another one, and their class, as they were."""
+        callback, other = self.make(), self.make()
+        before = _remembered(other)
+        succeed(callback, tiny_run(callback), "in a training of two epochs", MEND)
+        after = _remembered(other)
+        if changed := [name for name in after if after[name] != before.get(name)]:
+            broken(
+                callback, "shares what it remembers with other instances",
+                expected="training with one instance changes nothing of another one",
+                found="\n".join(f"{name} was {before.get(name)} and is {after[name]}" for name in changed),
+                cure="make lists and dicts in __init__() or on_train_begin(), neither in the body of the class nor as "
+                "the default of an argument",
+            )  # fmt: skip
+
+
+def _remembered(callback: object) -> dict[str, str]:
+    """What ``callback`` and its classes hold, by name."""
+    held = {f"self.{name}": repr(value) for name, value in vars(callback).items()}
+    for kind in type(callback).__mro__:
+        if kind not in (Callback, object):
+            held |= {
+                f"{kind.__name__}.{name}": repr(value)
+                for name, value in vars(kind).items()
+                if isinstance(value, (list, dict, set, bytearray, int, float, str))
+            }
+    return held

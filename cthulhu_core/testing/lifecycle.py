@@ -1,0 +1,136 @@
+"""Standard tests: how a callback goes through runs, of any length and however they end."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from cthulhu_core.run import Run
+from cthulhu_core.testing.planted import TRAINING, At
+from cthulhu_core.testing.subject import MEND, Subject, succeed
+from cthulhu_core.testing.training import (
+    EPOCHS,
+    Interrupted,
+    Outcome,
+    Planted,
+    own_loop,
+    tiny_data,
+    tiny_model,
+    tiny_run,
+    watched,
+)
+from cthulhu_core.testing.verdict import broken, told
+
+
+def stop(run: Run) -> None:
+    """Ask for the end of training."""
+    run.stop()
+
+
+def fail(run: Run) -> NoReturn:
+    """Raise what a bug in somebody's callback would."""
+    raise Planted("a bug in another callback")
+
+
+def interrupt(run: Run) -> NoReturn:
+    """Raise what Ctrl-C does, which has no message."""
+    raise Interrupted
+
+
+class Lifecycle(Subject):
+    """A callback goes through runs, of any length and however they end."""
+
+    def test_training_by_summon_runs_to_its_end(self) -> None:
+        """Nothing is raised in a plain training, and it has as many epochs as without the callback, or fewer."""
+        callback = self.make()
+        succeed(callback, tiny_run(callback), "in a training of two epochs", MEND)
+
+    def test_training_in_a_hand_written_loop_runs_to_its_end(self) -> None:
+        """It needs neither ``summon`` nor what ``summon`` tells: steps, samples and metrics may be unknown."""
+        callback = self.make()
+        succeed(
+            callback, own_loop(callback), "in a hand-written loop",
+            "expect nothing of self.model but torch.nn.Module, take the optimizer from self.run.optimizer, and let the "
+            "values of self.params be None: a loop of one's own may not know them",
+        )  # fmt: skip
+
+    def test_zero_epochs_are_a_training(self) -> None:
+        """Train begin and train end follow each other where ``initial_epoch >= epochs``."""
+        callback = self.make()
+        succeed(
+            callback, tiny_run(callback, epochs=0), "in a training of zero epochs",
+            "set in on_train_begin() all that on_train_end() and on_teardown() use: there may be no epoch and no batch",
+        )  # fmt: skip
+
+    def test_evaluate_and_predict_take_it(self) -> None:
+        """The hooks of tests and predictions also come outside training, without train begin."""
+        callback, model = self.make(), tiny_model()
+        inputs, targets = tiny_data()
+        cure = "set in __init__() what the hooks of test and predict use: on_train_begin() does not come before them"
+        evaluated = watched(model, lambda: model.evaluate(inputs, targets, verbose=0, callbacks=callback))
+        succeed(callback, evaluated, "in model.evaluate()", cure)
+        predicted = watched(model, lambda: model.predict(inputs, callbacks=callback))
+        succeed(callback, predicted, "in model.predict()", cure)
+
+    def test_second_run_of_one_instance_is_as_the_first(self) -> None:
+        """Nothing of the first training is left in the second."""
+        callback = self.make()
+        cure = "start afresh in on_train_begin(), not in __init__()"
+        first = tiny_run(callback)
+        succeed(callback, first, "in its first training", MEND)
+        second = tiny_run(callback)
+        succeed(callback, second, "in its second training", cure)
+        if repr(first.history) != repr(second.history):
+            broken(
+                callback, "remembers its first training in the second", cure=cure,
+                expected=f"the same logs in both: {first.history}", found=f"{second.history}",
+            )  # fmt: skip
+
+    def test_two_instances_take_part_in_one_run(self) -> None:
+        """Two of them do not get into each other's way."""
+        callback = self.make()
+        succeed(
+            callback, tiny_run([callback, self.make()]), "beside another one of its class",
+            "keep what it works with in the instance, and let two of them have the same file, or refuse it in "
+            "__init__()",
+        )  # fmt: skip
+
+    def test_stop_asked_at_any_hook_ends_the_run(self) -> None:
+        """Who asks for the end of training gets it, with this callback, too."""
+        for hook in TRAINING:
+            alone = tiny_run(At(hook, stop), epochs=EPOCHS + 1)
+            callback = self.make()
+            outcome = tiny_run([At(hook, stop), callback], epochs=EPOCHS + 1)
+            cure = "let on_epoch_end() and on_train_end() come at any time: a stop ends the epoch after this batch"
+            succeed(callback, outcome, f"when a stop is asked for at {hook}", cure)
+            if len(outcome.epochs) > len(alone.epochs):
+                broken(
+                    callback, f"goes on when a stop was asked for at {hook}",
+                    expected=f"training ends with the epoch: {alone.epochs}", found=f"epochs {outcome.epochs}",
+                    cure="never set model.stop_training to False: the run does it before on_train_begin()",
+                )  # fmt: skip
+
+    def test_exception_at_any_hook_reaches_the_user(self) -> None:
+        """The exception of another one comes out as it was, and this callback ends its books without one."""
+        for hook in (*TRAINING, "train_end", "teardown"):
+            callback = self.make()
+            outcome = tiny_run([callback, At(hook, fail)])
+            self._expect(callback, outcome, Planted, f"when another callback raises at {hook}")
+
+    def test_interrupt_reaches_the_user(self) -> None:
+        """Ctrl-C ends the run as an exception does."""
+        for hook in ("train_begin", "epoch_begin", "batch_end", "test_batch_begin"):
+            callback = self.make()
+            outcome = tiny_run([callback, At(hook, interrupt)])
+            self._expect(callback, outcome, Interrupted, f"when Ctrl-C comes at {hook}")
+
+    def _expect(self, callback: object, outcome: Outcome, kind: type[BaseException], when: str) -> None:
+        cure = (
+            "let on_exception(), on_train_end() and on_teardown() come at any time, in the midst of an epoch, too; an "
+            "exception may be any BaseException, and have no arguments"
+        )
+        succeed(callback, outcome, when, cure)
+        if not isinstance(outcome.error, kind):
+            found = "nothing was raised" if outcome.error is None else told(outcome.error)
+            broken(
+                callback, f"hides an exception {when}", expected="the exception ends training", found=found, cure=cure
+            )

@@ -1,0 +1,50 @@
+"""The test of the tests: a standard test counts only where it stands as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cthulhu_core.testing.subject import Subject
+
+_ITSELF = "test_standard_tests_stand_as_they_are"
+
+
+class Overriding(Subject):
+    """A standard test counts only where it stands as it is."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if _ITSELF in vars(cls):
+            raise TypeError(f"{cls.__name__}.{_ITSELF} cannot be overridden: override the test that you mean")
+
+    def test_standard_tests_stand_as_they_are(self) -> None:
+        """Who overrides one marks it with ``xfail`` and says why."""
+        wrong = [name for name, standard in _standard(type(self)).items() if not _stands(type(self), name, standard)]
+        if wrong:
+            pytest.fail(
+                f"{type(self).__name__} overrides {', '.join(wrong)}.\n\n"
+                "  A standard test that is replaced says nothing. One that cannot pass says why:\n\n"
+                '      @pytest.mark.xfail(reason="...")\n'
+                f"      def {wrong[0]}(self):\n"
+                f"          super().{wrong[0]}()\n",
+                pytrace=False,
+            )
+
+
+def _standard(kind: type) -> dict[str, object]:
+    """The standard tests by name: those of the classes that are defined in this package."""
+    found: dict[str, object] = {}
+    for each in kind.__mro__:
+        if each.__module__.startswith("cthulhu_core.testing."):
+            found |= {name: value for name, value in vars(each).items() if name.startswith("test_")} | found
+    return found
+
+
+def _stands(kind: type, name: str, standard: object) -> bool:
+    actual = getattr(kind, name, None)
+    if actual is standard:
+        return True
+    marks = getattr(actual, "pytestmark", ())
+    return callable(actual) and any(mark.name == "xfail" and mark.kwargs.get("reason", "").strip() for mark in marks)

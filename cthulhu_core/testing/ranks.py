@@ -1,0 +1,51 @@
+"""Standard tests: what a callback does in the second process of a distributed training."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from cthulhu_core.testing.subject import Subject, succeed
+from cthulhu_core.testing.training import tiny_run
+from cthulhu_core.testing.verdict import broken
+from cthulhu_core.testing.writes import watch_writes
+
+
+@contextlib.contextmanager
+def second_rank() -> Iterator[None]:
+    """Let this process be the second of two, as far as anybody can ask. Two real ones are in processes.py."""
+    import torch.distributed
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("RANK", "1"), ("LOCAL_RANK", "1"), ("WORLD_SIZE", "2")):
+            patch.setenv(name, value)
+        patch.setattr(torch.distributed, "is_available", lambda: True)
+        patch.setattr(torch.distributed, "is_initialized", lambda: True)
+        patch.setattr(torch.distributed, "get_rank", lambda group=None: 1)
+        patch.setattr(torch.distributed, "get_world_size", lambda group=None: 2)
+        yield
+
+
+class Ranks(Subject):
+    """What a callback does in the second process of a distributed training."""
+
+    def test_second_rank_writes_nothing(self) -> None:
+        """Files are written, and messages printed, by the main process alone."""
+        printed = io.StringIO()
+        with second_rank():
+            callback = self.make()
+            with watch_writes() as writes, contextlib.redirect_stdout(printed):
+                outcome = tiny_run(callback)
+        succeed(callback, outcome, "in the second process of two", "take nothing for granted that rank 0 has made")
+        found = [f"wrote {path}" for path in writes.paths]
+        found += [f"printed {printed.getvalue()!r}"] if printed.getvalue() else []
+        if found:
+            broken(
+                callback, "writes in every process of a distributed training",
+                expected="one process writes, the main one", found="\n".join(found),
+                cure="ranks = 'main' in its class; one that takes part everywhere asks self.run.is_main before it "
+                "writes or prints",
+            )  # fmt: skip

@@ -1,0 +1,131 @@
+"""Standard tests: whatever is logged, under whatever name, a callback takes it; and what it logs itself is plain."""
+
+from __future__ import annotations
+
+import contextlib
+import locale
+from collections.abc import Iterator
+from typing import Any
+
+from cthulhu_core.callback import Callback
+from cthulhu_core.hookspecs import Logs
+from cthulhu_core.testing.subject import MEND, Subject, succeed
+from cthulhu_core.testing.training import tiny_run, written_run
+from cthulhu_core.testing.verdict import broken
+
+NAN, INFINITY = float("nan"), float("inf")
+
+NAMES = ("потеря", "誤差 (平均)", "größe/μ", "a,b", "{loss}", "%s", 'quote"d')
+"""What people call metrics."""
+
+
+class Values(Subject):
+    """Whatever is logged, under whatever name, a callback takes it; and what it logs itself is plain."""
+
+    def test_values_that_are_not_finite_are_taken(self) -> None:
+        """NaN and infinity are what a training that fails logs; the callback may end it, but without an exception."""
+        callback = self.make()
+        for value in (NAN, INFINITY, -INFINITY):
+            values = {"loss": value, "mae": value}
+            outcome = written_run(callback, [values] * 3, [values] * 3, ["loss", "mae"])
+            succeed(
+                callback, outcome, f"when the loss is {value}",
+                "ask math.isfinite(value) before converting it to an integer, dividing by it or ending in an assert",
+            )  # fmt: skip
+
+    def test_missing_values_are_taken(self) -> None:
+        """Epochs may be without validation, and without any value at all."""
+        callback = self.make()
+        loss = {"loss": 0.5}
+        for epochs, validations in (
+            ([loss] * 3, [None, loss, None]),  # as validation_freq=2 has it
+            ([loss, {}, loss], [None] * 3),
+            ([{}] * 2, [None] * 2),
+        ):
+            outcome = written_run(callback, epochs, validations)
+            succeed(
+                callback, outcome, "when a value is missing in the logs",
+                "take it with logs.get(name), and go on without it; Monitor warns once of a name that is not there",
+            )  # fmt: skip
+
+    def test_names_in_any_script_are_taken(self) -> None:
+        """Names of metrics are any text, and files are UTF-8 also where the system's language is not."""
+        callback = self.make()
+        values = {"loss": 0.5, **dict.fromkeys(NAMES, 1.5)}
+        with _plain_language():
+            outcome = written_run(callback, [values] * 2, [values] * 2, list(values))
+        succeed(
+            callback, outcome, f"when metrics have names like {', '.join(NAMES)}",
+            "open text files with encoding='utf-8', and put names into messages with f-strings, not with % or format()",
+        )  # fmt: skip
+
+    def test_it_logs_what_it_declares(self) -> None:
+        """What it adds to the logs of an epoch is in ``logged``, where that is not None."""
+        callback = self.make()
+        declared = vars(type(callback)).get("logged")
+        added = sorted({name for before, after in self._logs(callback) for name in after if name not in before})
+        if declared is not None and not set(added) <= set(declared):
+            broken(
+                callback, f"logs {', '.join(name for name in added if name not in declared)} and does not say so",
+                expected=f"nothing but what its class declares: logged = {declared!r}", found=", ".join(added),
+                cure=f"logged = {tuple(added)!r}: who makes the columns of a table asks before training; "
+                "logged = None where it cannot be known",
+            )  # fmt: skip
+
+    def test_it_logs_plain_values(self) -> None:
+        """Tensors and NumPy numbers are converted: the logs are for everybody."""
+        callback = self.make()
+        for before, after in self._logs(callback):
+            for name, value in after.items():
+                if name not in before and not _is_plain(value):
+                    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+                    broken(
+                        callback, f"logs a {kind}", expected="numbers of Python, text, or lists of them",
+                        found=f"logs[{name!r}] = {value!r}", cure="float(value), value.tolist()",
+                    )  # fmt: skip
+
+    def test_values_of_others_stay(self) -> None:
+        """It takes nothing out of the logs of an epoch, and changes nothing in them."""
+        callback = self.make()
+        for before, after in self._logs(callback):
+            changed = {name: after.get(name, "gone") for name in before if before[name] != after.get(name)}
+            if changed:
+                broken(
+                    callback, "changes what others have logged", expected=f"{before}", found=f"{changed}",
+                    cure="work with a copy, dict(logs); add under a name of your own, which later callbacks see",
+                )  # fmt: skip
+
+    def _logs(self, callback: Any) -> list[tuple[Logs, Logs]]:
+        """The logs of each epoch before and after ``callback`` had them."""
+        before, after = Looks(), Looks()
+        succeed(callback, tiny_run([before, callback, after]), "in a training of two epochs", MEND)
+        return list(zip(before.seen, after.seen, strict=True))
+
+
+class Looks(Callback):
+    """Keeps the logs of each epoch as they are when it is its turn."""
+
+    logged = ()
+
+    def __init__(self) -> None:
+        self.seen: list[Logs] = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
+        self.seen.append(dict(logs))
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
+@contextlib.contextmanager
+def _plain_language() -> Iterator[None]:
+    """The language of a system that was told none: files are ASCII there unless somebody says otherwise."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, "C")
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)

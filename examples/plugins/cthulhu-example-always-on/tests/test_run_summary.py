@@ -1,0 +1,74 @@
+"""The line at the end of each run, in real trainings; the clock alone is ours."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import cthulhu_example_always_on as plugin
+from cthulhu_core import Run
+
+README = Path(__file__).parents[1] / "README.md"
+SUMMARY = r"run over after (\d+) batches, (\d+\.\d) s; peak memory (\d+) MiB"
+
+
+def train(batches=3, inner=None, error=None):
+    with Run(torch.nn.Linear(1, 1), epochs=2) as run:
+        for _ in run.epochs():
+            for _ in run.batches([torch.zeros(1, 1)] * batches):
+                run.record(loss=1.0)
+            if inner is not None:
+                inner()
+            if error is not None:
+                raise error
+
+
+@pytest.fixture
+def said(caplog, monkeypatch):
+    """What has been logged, as (batches, seconds, MiB); the clock goes on by 1.5 s each time it is read."""
+    caplog.set_level(logging.INFO, plugin.__name__)
+    times = iter(range(100))
+    monkeypatch.setattr(plugin, "perf_counter", lambda: 1.5 * next(times))
+    return lambda: [re.fullmatch(SUMMARY, record.getMessage()).groups() for record in caplog.records]
+
+
+def test_each_run_says_its_batches_seconds_and_memory(said):
+    train(batches=3)
+    train(batches=5)
+    assert [(batches, seconds) for batches, seconds, _ in said()] == [("6", "1.5"), ("10", "1.5")]
+    # PyTorch alone takes tens of MiB, and the process that runs the tests has no TiB.
+    assert all(50 < int(memory) < 2**20 for _, _, memory in said())
+
+
+def test_run_within_a_run_has_a_line_of_its_own(said):
+    train(batches=3, inner=lambda: train(batches=1))
+    # Two inner ones, each between two looks at the clock, and the outer one around both.
+    assert [(batches, seconds) for batches, seconds, _ in said()] == [("2", "1.5"), ("2", "1.5"), ("6", "7.5")]
+
+
+def test_run_that_fails_says_it_too(said):
+    with pytest.raises(OSError, match="no space left"):
+        train(batches=4, error=OSError("no space left"))
+    assert [batches for batches, _, _ in said()] == ["4"]
+
+
+def test_switched_off_it_is_not_imported_and_says_nothing(tmp_path):
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    script = tmp_path / "train.py"
+    script.write_text(example + f"import sys\nprint({plugin.__name__!r} in sys.modules)\n")
+    logged = {}
+    for disabled in ("", "run-summary"):
+        environment = {"CTHULHU_DISABLE": disabled, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, script], env=environment, check=True, capture_output=True, text=True, cwd=tmp_path
+        )
+        logged[disabled] = done.stdout.strip(), done.stderr.strip()
+    assert logged["run-summary"] == ("False", "")
+    assert logged[""][0] == "True"
+    assert re.fullmatch(rf"INFO:{plugin.__name__}:{SUMMARY}", logged[""][1]).group(1) == "6"

@@ -1,0 +1,1 @@
+"""Models in ``.safetensors`` files. plugin.py has the services, file.py what stands in a file."""
