@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from cthulhu_core.names import did_you_mean
 from cthulhu_core.version import __version__
 
 GROUPS: dict[str, Literal["callback", "plugin"]] = {"cthulhu.callbacks": "callback", "cthulhu.plugins": "plugin"}
@@ -138,8 +139,7 @@ def unknown_switches() -> list[str]:
     plugins = sorted({record.name for record in installed() if record.kind == "plugin"})
     lines = []
     for name in sorted(_switched_off() - {"*", *plugins}):
-        close = difflib.get_close_matches(name, plugins, n=1)
-        known = f"did you mean {close[0]}?" if close else f"plugins are {', '.join(plugins) or 'none'}"
+        known = did_you_mean(name, plugins, cutoff=0.6) or f"plugins are {', '.join(plugins) or 'none'}"
         lines.append(f"CTHULHU_DISABLE: no installed plugin is called {name}: {known}")
     return lines
 
