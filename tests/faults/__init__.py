@@ -32,7 +32,7 @@ class Faultless(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         self.seen = 0
-        self._file = Path("log.jsonl").open("a" if self.run.resumed else "w", encoding="utf-8")
+        self._file = Path("log.jsonl").open("a" if self.run.resumed else "w", encoding="utf-8")  # noqa: SIM115
         self._done.clear()
         self._thread = threading.Thread(target=self._done.wait)
         self._thread.start()
@@ -198,7 +198,7 @@ class ClosesWhatIsNotOpen(Callback):
     ranks = "main"
 
     def on_train_begin(self, logs: Logs) -> None:
-        self.file = Path("log.txt").open("a", encoding="utf-8")
+        self.file = Path("log.txt").open("a", encoding="utf-8")  # noqa: SIM115
 
     def on_teardown(self) -> None:
         self.file.close()
@@ -227,7 +227,7 @@ class LeavesItsFileOpen(Callback):
         Path("log.txt").touch()
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        self.file = Path("log.txt").open("a", encoding="utf-8")
+        self.file = Path("log.txt").open("a", encoding="utf-8")  # noqa: SIM115
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.file.close()
