@@ -6,12 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from cthulhu import callbacks
+from cthulhu_core.requirements import require
 from cthulhu_core.version import __version__
 
 if TYPE_CHECKING:
     from cthulhu import layers, models
 
-__all__ = ["__version__", "callbacks", "layers", "models"]
+__all__ = ["__version__", "callbacks", "layers", "models", "require"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
+from cthulhu_core.config import ConfigError
+from cthulhu_core.costs import Cost
 from cthulhu_core.hookspecs import Logs, hookimpl
 from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.monitor import Monitor, check_epochs
@@ -30,6 +32,8 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "CheckpointError",
+    "ConfigError",
+    "Cost",
     "History",
     "Logs",
     "Monitor",

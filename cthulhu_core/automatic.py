@@ -69,6 +69,7 @@ class History(Callback):
         history: for each name in the logs, the list of its values, one for each epoch that had one.
         epoch: the indices (from 0) of the epochs that have ended.
         params: what ``summon`` was told.
+        manifest: who took part: packages, versions, arguments, as plain data (see :meth:`cthulhu_core.Run.manifest`).
 
     Example:
         >>> history = model.summon(x, y, epochs=2, verbose=0)
@@ -81,6 +82,7 @@ class History(Callback):
     logged = ()
 
     def __init__(self) -> None:
+        self.manifest: dict[str, Any] = {}
         self._start()
 
     def _start(self) -> None:
@@ -90,6 +92,7 @@ class History(Callback):
 
     def on_train_begin(self, logs: Logs, /) -> None:
         self._start()
+        self.manifest = self.run.manifest()
 
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
         self.epoch.append(epoch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
+from cthulhu_core.manifest import described
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,8 @@ class Callback:
         logged: the names that it adds to the logs of an epoch, ``()`` for none; None where it may add any. Whoever
             must know before training what is going to be logged asks ``planned_names(run)``. Each class says it for
             itself: it is not inherited.
+        secret: names of arguments of the constructor that are never written anywhere. What is called ``headers``,
+            ``token``, ``password`` or alike is not in any case (see :mod:`cthulhu_core.manifest`).
 
     Example:
         >>> class LossHistory(Callback):
@@ -45,10 +48,21 @@ class Callback:
     on_error: Literal["raise", "disable"] = "raise"
     ranks: Literal["all", "main"] = "all"
     logged: tuple[str, ...] | None = None
+    secret: tuple[str, ...] = ()
 
     params: dict[str, Any]
     model: Any
     run: Run
+
+    if not TYPE_CHECKING:  # a class without a constructor takes no arguments, as far as types are concerned
+
+        def __new__(cls, *arguments: Any, **named: Any) -> Any:
+            """Note what the callback is made with, for the manifest of its runs."""
+            if (arguments or named) and cls.__init__ is object.__init__:
+                raise TypeError(f"{cls.__name__}() takes no arguments")
+            callback = super().__new__(cls)
+            vars(callback)["_arguments"] = described(cls, arguments, named)
+            return callback
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Take what the run was told; called before training begins."""

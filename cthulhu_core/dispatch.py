@@ -14,6 +14,7 @@ the training, not after it. Interrupts always end the run.
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -64,11 +65,17 @@ class Participant:
     def module(self) -> str:
         return self.plugin.__name__ if inspect.ismodule(self.plugin) else type(self.plugin).__module__
 
+    @property
+    def package(self) -> str:
+        """Name and version of the distribution that offers it; empty if none does."""
+        from cthulhu_core.registry import package_of
+
+        return " ".join(package_of(self.module)).strip()
+
     def __str__(self) -> str:
         from cthulhu_core.registry import provider
 
-        package = provider(self.module)
-        return f"{self.name} ({package})" if package else f"{self.name} (module {self.module})"
+        return f"{self.name} ({provider(self.module) or f'module {self.module}'})"
 
 
 # --- from methods to hooks ------------------------------------------------------------------------------------------
@@ -164,6 +171,17 @@ class HookCall:
         except BaseException as error:
             self.dispatch.note(error, participant, self.hook)
             raise
+
+    def replaced(
+        self, function: Callable[[Participant, Any], Any], wrapper: Callable[[Participant, Any], Any]
+    ) -> HookCall:
+        """The same calls with other functions in the place of theirs: what ``function``, ``wrapper`` make of them."""
+        twin = copy.copy(self)
+        twin.calls = [(participant, function(participant, call), choice) for participant, call, choice in self.calls]
+        twin.wrappers = [
+            (participant, wrapper(participant, call), choice) for participant, call, choice in self.wrappers
+        ]
+        return twin
 
     def guarded(self, *arguments: Any) -> list[BaseException]:
         """Call all of them, whoever raises; the exceptions are returned, each with its note."""

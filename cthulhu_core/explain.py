@@ -6,24 +6,37 @@ import re
 from typing import TYPE_CHECKING
 
 from cthulhu_core import hookspecs
-from cthulhu_core.hookspecs import PREFIX
+from cthulhu_core.hookspecs import HOOKS, PREFIX, SERVICES
 
 if TYPE_CHECKING:
     from cthulhu_core.dispatch import Dispatch
 
 
 def explain(dispatch: Dispatch) -> str:
-    """The pseudocode of :mod:`cthulhu_core.hookspecs`, each hook followed by those who are called there, in order."""
+    """The pseudocode of :mod:`cthulhu_core.hookspecs`, each hook followed by those who are called there, in order.
+
+    After it come the services, which are asked for outside the loop.
+    """
     lines = []
     for line in _pseudocode():
         lines.append(line)
         found = re.search(r"run\.(\w+)\(", line)
-        call = dispatch.snapshot(PREFIX + found[1]) if found else None
-        if call is not None:
-            indent = " " * (len(line) - len(line.lstrip()) + 4)
-            for participant, _, _ in [*call.wrappers, *call.calls]:
-                lines.append(f"{indent}- {participant}: {participant.reason}")
+        if found:
+            lines += _participants(dispatch, PREFIX + found[1], len(line) - len(line.lstrip()) + 4)
+    offered = {service: _participants(dispatch, service, 8) for service in SERVICES}
+    if any(offered.values()):
+        lines.append("services, outside the loop:")
+    for service, participants in offered.items():
+        if participants:
+            lines += [f"    {service.removeprefix(PREFIX)}({', '.join(HOOKS[service])})", *participants]
     return "\n".join(lines)
+
+
+def _participants(dispatch: Dispatch, hook: str, indent: int) -> list[str]:
+    """A line for each of those who are called at ``hook``, and why they are."""
+    call = dispatch.snapshot(hook)
+    called = [] if call is None else [*call.wrappers, *call.calls]
+    return [f"{' ' * indent}- {participant}: {participant.reason}" for participant, _, _ in called]
 
 
 def _pseudocode() -> list[str]:

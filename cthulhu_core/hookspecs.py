@@ -27,9 +27,16 @@ A run calls these hooks, in this order::
     run.train_end(logs)
     always, last: run.teardown()
 
-``predict`` calls ``predict_begin``, ``predict_batch_begin``, ``predict_batch_end`` and ``predict_end`` in the
-same way. A hook is named ``cthulhu_`` and the word above. An implementation is a function of that name, marked
-with :data:`hookimpl`, which takes those of the arguments below that it wants, by name.
+    and where a model predicts:
+        run.predict_begin(logs)
+        for batch, inputs in enumerate(data):
+            run.predict_batch_begin(batch, logs)
+            forward
+            run.predict_batch_end(batch, logs)
+        run.predict_end(logs)
+
+``evaluate`` calls the hooks of the test above. A hook is named ``cthulhu_`` and the word above. An implementation is a
+function of that name, marked with :data:`hookimpl`, which takes those of the arguments below that it wants, by name.
 
 ``logs`` is a dict from names to Python numbers and is never None. The ``logs`` of a batch hook are read from the
 device when an implementation of that hook names ``logs``, once for all of them; who can work with the tensors in
@@ -225,3 +232,7 @@ HOOKS: dict[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(spec).parameters) for name, spec in globals().items() if name.startswith(PREFIX)
 }
 """Every hook and its arguments, read from the specifications."""
+
+SERVICES = ("cthulhu_default_callbacks", "cthulhu_saved_suffixes", "cthulhu_save_model", "cthulhu_load_checkpoint",
+            "cthulhu_load_model", "cthulhu_load_weights")  # fmt: skip
+"""Those that are asked of installed plugins, outside of the loop."""

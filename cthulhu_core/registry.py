@@ -133,6 +133,17 @@ def _switched_off() -> set[str]:
     return {name.strip() for name in os.environ.get("CTHULHU_DISABLE", "").split(",")} - {""}
 
 
+def unknown_switches() -> list[str]:
+    """A line for each name in ``CTHULHU_DISABLE`` that no installed plugin has: it switches nothing off."""
+    plugins = sorted({record.name for record in installed() if record.kind == "plugin"})
+    lines = []
+    for name in sorted(_switched_off() - {"*", *plugins}):
+        close = difflib.get_close_matches(name, plugins, n=1)
+        known = f"did you mean {close[0]}?" if close else f"plugins are {', '.join(plugins) or 'none'}"
+        lines.append(f"CTHULHU_DISABLE: no installed plugin is called {name}: {known}")
+    return lines
+
+
 def _classify(record: Record, records: Iterable[Record], off: set[str]) -> Row:
     rivals = sorted({r.package for r in records if (r.kind, r.name) == record[:2]} - {record.package})
     if record.kind == "plugin" and off & {record.name, "*"}:
@@ -187,10 +198,13 @@ def load(row: Row) -> Any:
     from importlib_metadata import EntryPoint
 
     try:
-        return EntryPoint(record.name, record.value, record.kind).load()
+        loaded = EntryPoint(record.name, record.value, record.kind).load()
     except Exception as error:
         cause = f"{type(error).__name__}: {error}"
         raise PluginError(f"{record} cannot be imported: {cause}") from error
+    if record.kind == "callback" and not inspect.isclass(loaded):
+        raise PluginError(f"{record} is {loaded!r}: expected a subclass of cthulhu.callbacks.Callback")
+    return loaded
 
 
 def callback_names() -> list[str]:
@@ -211,10 +225,7 @@ def callback(name: str) -> Any:
         found = [row for row in rows() if row.record[:2] == ("callback", name)]
     if not found:
         raise _missing(name)
-    loaded = load(found[0])
-    if not inspect.isclass(loaded):
-        raise PluginError(f"{found[0].record} is {loaded!r}: expected a subclass of cthulhu.callbacks.Callback")
-    return loaded
+    return load(found[0])
 
 
 def _missing(name: str) -> Exception:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from cthulhu_core.checkpoint import Checkpoint, CheckpointError
 from cthulhu_core.generators import random_state, set_random_state
+from cthulhu_core.manifest import manifest, packages
 from cthulhu_core.registry import package_of
-from cthulhu_core.version import __version__
 
 if TYPE_CHECKING:
     from cthulhu_core.dispatch import Participant
@@ -34,6 +34,7 @@ class ResumeWarning(UserWarning):
 def run_state(run: Run, participants: Iterable[Participant]) -> dict[str, Any]:
     """Everything that ``run`` needs to go on, as plain data and tensors, which are its own and no copies."""
     epoch, batch = run.next_batch
+    participants = list(participants)
     callbacks = [record | {"state": _state(participant)} for participant, record in _records(run, participants)]
     return {
         "epoch": epoch,
@@ -47,38 +48,27 @@ def run_state(run: Run, participants: Iterable[Participant]) -> dict[str, Any]:
         "metrics": {name: _metric_state(metric) for name, metric in run.metric_objects.items()} if batch else {},
         "data": run.data_state(),
         "random": random_state(),
-        "manifest": manifest(callbacks),
-    }
-
-
-def manifest(callbacks: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """The packages that decide what a run does, and their versions."""
-    import platform
-
-    import numpy as np
-    import torch
-
-    packages = {record["package"]: record["version"] for record in callbacks if record["package"]}
-    return {
-        **dict(sorted(packages.items())),
-        "cthulhu-core": __version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
+        "manifest": manifest(participants),
     }
 
 
 def _records(run: Run, participants: Iterable[Participant]) -> Iterator[tuple[Participant, dict[str, Any]]]:
     """The participants with what tells them from each other: package, version, name, and number among equals."""
     seen: Counter[tuple[str, str]] = Counter()
+    given = run.given
     for participant in participants:
         package, version = package_of(participant.module)
         number = seen[package, participant.name]
         seen[package, participant.name] += 1
-        given = any(participant.plugin is each for each in run.given)
         yield (
             participant,
-            {"package": package, "version": version, "name": participant.name, "number": number, "given": given},
+            {
+                "package": package,
+                "version": version,
+                "name": participant.name,
+                "number": number,
+                "given": any(participant.plugin is each for each in given),
+            },
         )
 
 
@@ -204,11 +194,11 @@ class Resumption:
             for key, record in now.items()
             if key not in then and record["given"]
         ]
-        packages = manifest(now.values())
+        here = packages(now.values())
         lines += [
-            f"{package} was {version} and is {packages.get(package, 'not here')}"
-            for package, version in self._state["manifest"].items()
-            if packages.get(package) != version
+            f"{package} was {version} and is {here.get(package, 'not here')}"
+            for package, version in self._state["manifest"]["packages"].items()
+            if here.get(package) != version
         ]
         metrics: dict[str, Any] = self._state["metrics"]
         lost = [name for name, state in metrics.items() if state is None or name not in run.metric_objects]

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cthulhu_core.automatic import BaseLogger, History
 from cthulhu_core.batch import Batch
 from cthulhu_core.callback import Callback
+from cthulhu_core.config import Attached, Config, configuration, named
+from cthulhu_core.costs import Cost, Costs
 from cthulhu_core.dispatch import Dispatch, HookCall, Participant, logger
 from cthulhu_core.explain import explain
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
+from cthulhu_core.manifest import manifest, save
 from cthulhu_core.services import active_plugins, default_callbacks
 from cthulhu_core.training.distributed import rank
+from cthulhu_core.validation import refuse_services
 from cthulhu_core.values import Averages
 
 if TYPE_CHECKING:
@@ -42,7 +46,9 @@ class Run:
             True ends the run.
         optimizer: the optimizer, for callbacks that change the learning rate.
         epochs: index at which training ends (not the number of epochs, if ``initial_epoch`` is given).
-        callbacks: a callback, or a list, tuple or nested lists of them; objects with ``hookimpl`` functions too.
+        callbacks: a callback, or a list, tuple or nested lists of them; objects with ``hookimpl`` functions too, and
+            names of installed callbacks that need no arguments. What ``CTHULHU_CONFIG`` names comes after them (see
+            :mod:`cthulhu_core.config`).
         initial_epoch: index of the first epoch, from 0.
         batch_size: samples in a batch.
         steps: batches in an epoch.
@@ -56,9 +62,11 @@ class Run:
         resume_from: a checkpoint of model and training, or a folder of them, whose newest is taken: the run goes on
             where it stands, in the midst of an epoch, too. Weights, optimizer, callbacks and random generators are
             as they were then, from the first batch on (see :mod:`cthulhu_core.resume`).
+        training: False for a run that tests or predicts and does not train: then ``CTHULHU_CONFIG`` has no part in it.
 
     Raises:
         RefusedCallback: something in ``callbacks`` cannot take part; the message says why and what to do.
+        ConfigError: ``CTHULHU_CONFIG`` names something that cannot be used.
         CheckpointError: what is to be resumed cannot be read, or is the training of another model.
 
     Warns:
@@ -92,6 +100,7 @@ class Run:
         directions: dict[str, str] | None = None,
         validation: bool = False,
         resume_from: str | os.PathLike[str] | None = None,
+        training: bool = True,
     ) -> None:
         self.model: Any = model
         self.optimizer = optimizer
@@ -121,10 +130,22 @@ class Run:
         """The averages of the last validation."""
         self.test_steps: int | None = None
         """Batches in a validation, where its data knows; None before the first one."""
-        self.given: list[Any] = [] if callbacks is None else flatten(callbacks)
-        """What was passed as ``callbacks``, as one list."""
+        self._config = configuration() if training else Config()
+        given = [] if callbacks is None else flatten(callbacks)
+        self._given: list[Attached] = [
+            *(
+                Attached(named(each) if isinstance(each, str) else each, f"callbacks[{i}]")
+                for i, each in enumerate(given)
+            ),
+            *self._config.callbacks,
+        ]
         self._base_logger = BaseLogger(stateful_metrics)
-        self._hooks: dict[str, HookCall] = {}
+        self._costs = Costs()
+        # The hooks as they are, the same with timers, and which of the two this batch is given.
+        self._untimed: dict[str, HookCall] = {}
+        self._timed: dict[str, HookCall] = {}
+        self._hooks = self._timed
+        self._batches_to_skip = 0
         self._begun = False
         # What has begun and not ended: the batch, the test or prediction, the epoch.
         self._open = ""
@@ -161,11 +182,16 @@ class Run:
 
     def _participants(self) -> list[Participant]:
         plugins = active_plugins()
+        for callback in self.given:
+            refuse_services(callback)
         return [
             Participant(self._base_logger, "in every run, first"),
-            *(Participant(plugin.plugin, f"installed: {plugin.record}") for plugin in plugins),
-            *(Participant(callback, f"added by {record}") for record, callback in default_callbacks(plugins, self)),
-            *(Participant(callback, f"callbacks[{index}]") for index, callback in enumerate(self.given)),
+            *(Participant(plugin.plugin, f"plugin {plugin.record.name}, in every run") for plugin in plugins),
+            *(
+                Participant(callback, f"added by plugin {record.name}")
+                for record, callback in default_callbacks(plugins, self)
+            ),
+            *(Participant(callback, reason) for callback, reason in self._given),
             Participant(self.history, "in every run, last"),
         ]
 
@@ -181,6 +207,11 @@ class Run:
         if self.batch is None:
             raise RuntimeError("no batch has begun: iterate over run.batches(data), or call run.batch_begin()")
         return self.batch
+
+    @property
+    def given(self) -> list[Any]:
+        """What was passed as ``callbacks``, as one list, and then what ``CTHULHU_CONFIG`` attaches."""
+        return [callback for callback, _ in self._given]
 
     @property
     def callbacks(self) -> list[Callback]:
@@ -258,7 +289,7 @@ class Run:
         if hook not in HOOKS:
             raise ValueError(f"there is no hook {hook!r}: hooks are {', '.join(HOOKS)}")
         self._dispatch.leave(plugin, hook)
-        if hook.removeprefix(PREFIX) in self._hooks:
+        if hook.removeprefix(PREFIX) in self._untimed:
             self._take_snapshot(hook)
 
     def position(self) -> str:
@@ -305,6 +336,36 @@ class Run:
     def explain(self) -> None:
         """Print the loop with every participant in its place, and why it is there."""
         print(explain(self._dispatch))  # noqa: T201 - its purpose
+
+    def costs(self) -> list[Cost]:
+        """The time that this run has spent in the hooks of its participants, the most costly first.
+
+        In hooks of batches it is an estimate from a sample of them (see :mod:`cthulhu_core.costs`).
+
+        Returns:
+            For each participant and hook: ``name, package, hook, seconds, share``; ``share`` is of the time that the
+            run took, or has taken so far.
+
+        Example:
+            >>> for cost in model.summon(x, y, callbacks=[TensorBoard()]).run.costs():
+            ...     print(f"{cost.name} in {cost.hook}: {cost.share:.1%}")
+        """
+        return self._costs.costs()
+
+    def manifest(self) -> dict[str, Any]:
+        """Which packages are active in this run, and who takes part with which arguments, for ``json.dumps``.
+
+        Values of headers, tokens, passwords and the like are not in it.
+
+        Returns:
+            ``packages``: from name to version. ``participants``, in their order: dicts of ``name``, ``package``,
+            ``version``, ``reason`` and ``arguments``.
+
+        Example:
+            >>> Run(model, callbacks=[CSVLogger("log.csv")]).manifest()["participants"][1]["arguments"]
+            {'filename': 'log.csv'}
+        """
+        return manifest(self._dispatch.participants)
 
     # --- a training as a with statement and two for loops ----------------------------------------------------------
 
@@ -380,6 +441,7 @@ class Run:
         self._end_open()
         self._training_batch, self._averages = self.batch, Averages(self.stateful_metrics)
         self.test_steps = _steps(data)
+        self._time_everything()
         self._call("test_begin", {})
         for index, item in enumerate(data):
             self._begin("test_batch_begin", index, item)
@@ -391,6 +453,7 @@ class Run:
         """The batches of ``data``, each between the hooks of prediction; what came out is to be recorded."""
         self._end_open()
         self._predicting = True
+        self._time_everything()
         self._call("predict_begin", {})
         for index, item in enumerate(data):
             self._begin("predict_batch_begin", index, item)
@@ -422,6 +485,8 @@ class Run:
         """Training begins: callbacks get ``params`` and ``model``, ``stop_training`` is False."""
         self.model.stop_training = False
         self._open_hooks()
+        if self._config.manifest is not None and self.is_main:
+            save(self.manifest(), self._config.manifest)
         self._call("train_begin", {})
         self._begun = True
         if self._resumption is not None and not self._resumption.batch:
@@ -459,6 +524,7 @@ class Run:
         self._end_open()
         assert self.epoch is not None
         self.batch, self._in_epoch, self._next_epoch = None, False, self.epoch + 1
+        self._time_everything()
         self._call("epoch_end", self.epoch, self.logs)
         self._finished_logs = self.logs
         if "save_point" in self._hooks:
@@ -477,6 +543,10 @@ class Run:
             hook(self, *arguments)
 
     def _begin(self, name: str, index: int, item: Any) -> Batch:
+        if self._batches_to_skip:
+            self._batches_to_skip -= 1
+        else:
+            self._choose_hooks()
         self.batch = batch = Batch(index, item)
         self._open = name
         hook = self._hooks.get(name)
@@ -490,6 +560,21 @@ class Run:
         if hook is not None:
             batch = self.current
             hook(self, batch.index, batch.logs() if hook.needs_logs else None)
+
+    def _choose_hooks(self) -> None:
+        """Whether the batch that begins is timed, where it does not just pass as the ones before."""
+        if self._hooks is self._timed:
+            skipped = self._costs.batches_to_skip()
+            if skipped:
+                self._hooks, self._batches_to_skip = self._untimed, skipped - 1
+                return
+        self._hooks = self._timed
+        self._costs.begin_batch()
+
+    def _time_everything(self) -> None:
+        """From here on until a batch has ended."""
+        self._hooks, self._batches_to_skip = self._timed, 0
+        self._costs.begin_anew()
 
     # A loop that leaves run.batches(), run.test() or run.epochs() with `break` has not asked for the end of it.
 
@@ -523,6 +608,8 @@ class Run:
 
     def _open_hooks(self) -> None:
         self._dispatch.return_all()
+        self._costs.begin()
+        self._time_everything()
         for hook in HOOKS:
             if HOOKS[hook][:1] == ("run",):
                 self._take_snapshot(hook)
@@ -536,9 +623,12 @@ class Run:
         """Have of ``hook`` what is to be called; nothing where that is nobody."""
         name, call = hook.removeprefix(PREFIX), self._dispatch.snapshot(hook)
         if call is None:
-            self._hooks.pop(name, None)
+            self._untimed.pop(name, None)
+            self._timed.pop(name, None)
         else:
-            self._hooks[name] = call
+            of_batches = "batch" in HOOKS[hook] or name == "save_point"
+            self._timed[name] = timed = self._costs.timed(call, of_batches)
+            self._untimed[name] = call if of_batches else timed
 
     def _tell(self, participant: Participant, method: str, what: Any) -> None:
         try:
@@ -558,7 +648,9 @@ class Run:
         if error is None and failures:
             failures += self._call_guarded("exception", failures[0])
         failures += self._call_guarded("teardown")
+        self._costs.end()
         self._dispatch.report()
+        self._say_what_it_cost()
         self._begun, self.batch = False, None
         # A model keeps its last run: the data shall not stay in memory for that.
         self._data_state, self._data = self.data_state(), None
@@ -567,6 +659,11 @@ class Run:
             logger.error("while the run was ending: %s", failure, exc_info=failure)
         if raised is not None:
             raise raised
+
+    def _say_what_it_cost(self) -> None:
+        line = self._costs.line() if self._begun and self.params["verbose"] and self.is_main else ""
+        if line:
+            print(f"Callbacks took time: {line}. All of it: history.run.costs()")  # noqa: T201 - where the progress was
 
     def _call_guarded(self, name: str, *arguments: Any) -> list[BaseException]:
         hook = self._hooks.get(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,127 @@ print(sorted({{"torch", "numpy", "untouchable", "cthulhu_csv"}} & set(sys.module
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert "acme 1.0" in output
     assert output.splitlines()[-1] == "[]"
+
+
+# --- plugins --check --------------------------------------------------------------------------------------------------
+
+CHECKED = {
+    "sound": "import time\ntime.sleep(0.3)\nclass Sound: ...",
+    "raises": "raise ValueError('broken inside')",
+    "exits": "raise SystemExit('on its own')",
+    "dies": "import os\nos._exit(7)",
+    "function": "def Function(): ...",
+    "loose": "def cthulhu_epoch_end(run): ...",
+}
+
+
+@pytest.fixture
+def checked(site, monkeypatch, capsys):
+    """``checked(callbacks, plugins, ...)`` installs them, alone, and gives status and output of ``--check``."""
+
+    def checked(callbacks, plugins=None, *options):
+        install(site, "acme", "2.0", modules=CHECKED, callbacks=callbacks, plugins=plugins or {})
+        ours = [row for row in registry.rows() if row.record.distribution == "acme"]
+        monkeypatch.setattr("cthulhu_core.cli.plugins.rows", lambda: ours)
+        status = main(["plugins", "--check", *options])
+        return status, capsys.readouterr().out
+
+    return checked
+
+
+def test_check_says_how_long_each_import_takes(checked):
+    status, output = checked({"Sound": "sound:Sound"})
+    assert status == 0
+    rows = table(output)
+    assert rows["NAME"] == ["PACKAGE", "KIND", "STATE", "IMPORT", "REASON"]
+    assert rows["Sound"][:3] == ["acme 2.0", "callback", "offered"]
+    assert 0.3 <= float(rows["Sound"][3].removesuffix(" s")) < 10
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "plugins", "reason"),
+    [
+        ({"Raises": "raises:X"}, None, "Raises from acme 2.0 (raises:X) cannot be imported: ValueError: broken inside"),
+        ({"Exits": "exits:X"}, None, "Exits from acme 2.0 (exits:X) cannot be imported: SystemExit: on its own"),
+        (
+            {"Dies": "dies:X"}, None,
+            "Dies from acme 2.0 (dies:X) ends the process that imports it, with status 7: it printed nothing",
+        ),
+        ({"Function": "function:Function"}, None, "Function from acme 2.0 (function:Function) is <function"),
+        ({"Lost": "sound:Lost"}, None, "Lost from acme 2.0 (sound:Lost) cannot be imported: AttributeError: "),
+        ({}, {"loose": "loose"}, "loose.cthulhu_epoch_end would never be called: write @hookimpl above it"),
+    ],
+)  # fmt: skip
+def test_check_says_why_an_import_cannot_be_used(checked, callbacks, plugins, reason):
+    status, output = checked(callbacks, plugins, "--json")
+    assert status == 1
+    (row,) = json.loads(output)
+    assert row["state"] == "broken"
+    assert row["reason"].startswith(reason)
+
+
+def test_check_imports_nothing_that_nobody_would_import(checked, monkeypatch):
+    monkeypatch.setenv("CTHULHU_DISABLE", "off")
+    status, output = checked({"Sound": "sound:Sound", "Lost": "nowhere:X"}, {"off": "dies"}, "--json")
+    assert status == 1
+    rows = {row["name"]: row for row in json.loads(output)}
+    assert (rows["off"]["state"], rows["off"]["import_seconds"]) == ("off", None)
+    assert (rows["Lost"]["state"], rows["Lost"]["import_seconds"]) == ("broken", None)
+    assert 0.3 <= rows["Sound"]["import_seconds"] < 10
+
+
+def test_switch_that_switches_nothing_off_is_said_beside_the_list(site, monkeypatch, capsys):
+    install(site, "acme", modules=UNTOUCHABLE, plugins={"always": "untouchable:always"})
+    monkeypatch.setenv("CTHULHU_DISABLE", "alway")
+    assert main(["plugins"]) == 0
+    assert capsys.readouterr().err == "CTHULHU_DISABLE: no installed plugin is called alway: did you mean always?\n"
+
+
+# --- explain ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", [True, False])
+def test_explain_shows_what_a_configuration_attaches_and_what_plugins_add(site, tmp_path, monkeypatch, capsys, option):
+    module = """
+        from cthulhu_core import Callback, hookimpl
+        class Acme(Callback):
+            def on_epoch_end(self, epoch, logs): ...
+        @hookimpl
+        def cthulhu_default_callbacks(run):
+            return [Acme()] if run.params["verbose"] else None
+    """
+    install(site, "acme", modules={"acme": module}, callbacks={"Acme": "acme:Acme"}, plugins={"always": "acme"})
+    config = tmp_path / "run.toml"
+    config.write_text("[callbacks.Acme]")
+    monkeypatch.setenv("CTHULHU_CONFIG", "lost.toml" if option else str(config))
+    assert main(["explain", *(["--config", str(config)] if option else [])]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("    run.epoch_end(epoch, logs)")
+    acme = [line.strip() for line in lines[at + 1 : at + 6] if "Acme" in line]
+    assert acme == [
+        "- Acme (acme 1.0): added by plugin always",
+        f"- Acme (acme 1.0): {config} [callbacks.Acme]",
+    ]
+    assert lines[lines.index("    default_callbacks(run)") :][1].startswith("        - ")
+
+
+def test_mistake_in_the_configuration_is_one_line_and_status_1(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("CTHULHU_CONFIG", raising=False)
+    monkeypatch.setenv("CTHULHU_CONFIG", "")  # so that what --config sets is taken back
+    config = tmp_path / "run.toml"
+    config.write_text("[callbacks.Acmee]")
+    assert main(["explain", "--config", str(config)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"cthulhu explain: {config} [callbacks.Acmee]: ")
+    assert printed.err.count("\n") == 1
+
+
+def test_explaining_imports_no_torch():
+    code = "import sys; from cthulhu_core.cli.main import main; main(['explain']); print('torch' in sys.modules)"
+    environment = {**os.environ, "CTHULHU_DISABLE": "*"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
 
 
 def test_installed_command_and_module_are_the_same():

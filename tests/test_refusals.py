@@ -32,7 +32,7 @@ def test_class_instead_of_instance() -> None:
     assert refusal([Good]) == "Good is a class, not an instance: write Good(...)"
 
 
-@pytest.mark.parametrize("given", [None, "CSVLogger", 3, print])
+@pytest.mark.parametrize("given", [None, b"CSVLogger", 3, print])
 def test_what_is_no_callback(given: Any) -> None:
     assert refusal([Good(), given]) == (
         f"{given!r} is not a callback: expected an instance of cthulhu.callbacks.Callback, "
@@ -40,9 +40,18 @@ def test_what_is_no_callback(given: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("given", ["", 0, False])
+@pytest.mark.parametrize("given", [0, False])
 def test_empty_value_is_not_taken_for_no_callbacks(given: Any) -> None:
     assert refusal(given).startswith(f"{given!r} is not a callback")
+
+
+def test_service_that_only_installed_plugins_are_asked_for() -> None:
+    def cthulhu_saved_suffixes(self: Any) -> Any: ...
+
+    assert refusal(plain(cthulhu_saved_suffixes)) == (
+        "Plain.cthulhu_saved_suffixes would never be called: cthulhu_saved_suffixes is asked of installed plugins "
+        'alone; offer the object as an entry point in the group "cthulhu.plugins"'
+    )
 
 
 def test_misspelt_hook() -> None:
@@ -258,8 +267,9 @@ def test_failed_registration_leaves_nothing(train: Any) -> None:
             heard.append(epoch)
 
     good, before = Heard(), dict(vars(Heard))
+    as_made = dict(vars(good))
     assert "not an instance" in refusal([good, Good])
-    assert vars(good) == {}
+    assert vars(good) == as_made
     assert dict(vars(Heard)) == before
     assert heard == []
 

@@ -716,10 +716,11 @@ def test_explain_prints_each_participant_where_it_is_called(capsys: pytest.Captu
         "        - History",
         "    run.save_point()",
     ]
-    assert lines[-3:] == [
-        "always, last: run.teardown()",
+    at = lines.index("always, last: run.teardown()")
+    assert lines[at + 1 : at + 4] == [
         f"    - Late {here}: callbacks[1]",
         f"    - Early {here}: callbacks[0]",
+        "and where a model predicts:",
     ]
 
 

@@ -83,7 +83,7 @@ def test_plugin_takes_part_in_every_run(site: Path, source: str, value: str) -> 
         assert warned == []
     assert sys.modules["acme"].heard == [(0, {"loss": 1.5})] * 2
     (participant,) = [each for each in run._dispatch.participants if each.name in ("acme", "Plugin")]
-    assert participant.reason == f"installed: acme from acme-tools 1.0 ({value})"
+    assert participant.reason == "plugin acme, in every run"
     assert str(participant) == f"{participant.name} (acme-tools 1.0)"
 
 
@@ -100,7 +100,7 @@ def test_default_callback_stands_between_base_logger_and_the_users_list(site: Pa
         *("BaseLogger", "Added", "Mine", "History"),
     ]
     (added,) = [each for each in run._dispatch.participants if each.name == "Added"]
-    assert added.reason == "added by acme from acme-tools 1.0 (acme)"
+    assert added.reason == "added by plugin acme"
     assert run.history.history["added"] == [1.0]
 
 
@@ -275,3 +275,39 @@ def test_switching_off_plugins_leaves_callbacks_to_be_named(
     install(site, "acme-tools", modules={"acme": source}, callbacks={"Acme": "acme:Acme"})
     monkeypatch.setenv("CTHULHU_DISABLE", "*,Acme")
     assert registry.callback("Acme").__name__ == "Acme"
+
+
+@pytest.mark.parametrize(
+    ("switch", "message"),
+    [
+        ("acmee", "CTHULHU_DISABLE: no installed plugin is called acmee: did you mean acme?"),
+        ("zebra,acme", "CTHULHU_DISABLE: no installed plugin is called zebra: plugins are "),
+    ],
+)
+def test_switch_that_switches_nothing_off_is_warned_about(
+    site: Path, monkeypatch: pytest.MonkeyPatch, switch: str, message: str
+) -> None:
+    install(site, "acme-tools", modules={"acme": MODULE}, plugins={"acme": "acme"})
+    monkeypatch.setattr("cthulhu_core.services._said", set())
+    monkeypatch.setenv("CTHULHU_DISABLE", switch)
+    warned = trained()[1]
+    assert [each for each in warned if each.startswith("CTHULHU_DISABLE")] == [
+        each for each in warned if each.startswith(message)
+    ]
+    assert len([each for each in warned if each.startswith(message)]) == 1
+    assert not [each for each in trained()[1] if each.startswith("CTHULHU_DISABLE")]
+
+
+def test_explain_prints_who_offers_services_after_the_loop(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = """
+        from cthulhu_core import hookimpl
+        @hookimpl
+        def cthulhu_saved_suffixes():
+            return (".acme",)
+    """
+    install(site, "acme-tools", modules={"acme": module}, plugins={"format": "acme"})
+    trained()[0].explain()
+    lines = capsys.readouterr().out.splitlines()
+    services = lines[lines.index("services, outside the loop:") :]
+    at = services.index("    saved_suffixes()")
+    assert "        - acme (acme-tools 1.0): plugin format, in every run" in services[at + 1 :]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from cthulhu_core.cli import check, new, plugins
+from cthulhu_core.cli import check, explain, new, plugins
+from cthulhu_core.config import ConfigError
+from cthulhu_core.registry import PluginError
 from cthulhu_core.version import __version__
 
 
@@ -22,7 +25,7 @@ class Command(Protocol):
         """Do it, and return the exit status."""
 
 
-COMMANDS: dict[str, Command] = {"plugins": plugins, "new": new, "check": check}
+COMMANDS: dict[str, Command] = {"check": check, "explain": explain, "new": new, "plugins": plugins}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what stands behind ``cthulhu``; by default, what the process was started with.
 
     Returns:
-        The exit status: 0 when the command did what was asked.
+        The exit status: 0 when the command did what was asked, 1 when it could not, with a line that says why.
 
     Raises:
         SystemExit: for ``--help``, ``--version``, and arguments that no command takes (status 2).
@@ -45,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
-    return COMMANDS[options.command].run(options)
+    try:
+        return COMMANDS[options.command].run(options)
+    except (ConfigError, PluginError) as error:
+        print(f"cthulhu {options.command}: {error}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

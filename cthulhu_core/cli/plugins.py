@@ -1,6 +1,8 @@
 """List the installed callbacks and plugins.
 
-One row for each, from the metadata of the installed packages: nothing is imported.
+One row for each, from the metadata of the installed packages: nothing is imported, but with --check, which imports
+each in a process of its own, says how long that takes beyond cthulhu-core itself, and ends with status 1 where one
+cannot be used.
 
 states:
   offered   a callback, there to be named: from cthulhu.callbacks import NAME
@@ -14,9 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
+from typing import Any
 
-from cthulhu_core.registry import Row, rows
+from cthulhu_core.probe import imported
+from cthulhu_core.registry import Row, rows, unknown_switches
 
 NOTHING_INSTALLED = """\
 No callbacks or plugins are installed. Each is a package of its own:
@@ -24,29 +29,52 @@ No callbacks or plugins are installed. Each is a package of its own:
   pip install cthulhu-csv            one of them
   pip install 'cthulhu-core[all]'    all that belong to this project"""
 
-_HEADINGS = ("NAME", "PACKAGE", "KIND", "STATE", "REASON")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--json``."""
+    """``--json`` and ``--check``."""
     parser.add_argument("--json", action="store_true", help="print a JSON list of objects, for programs")
+    parser.add_argument("--check", action="store_true", help="import each of them, and say how long that takes")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the list."""
     found = rows()
+    seconds: list[float | None] = [None] * len(found)
+    if options.check:
+        checked = [_checked(row) for row in found]
+        found, seconds = [row for row, _ in checked], [each for _, each in checked]
     if options.json:
-        print(json.dumps([_fields(row) for row in found], indent=2))
+        print(json.dumps([_fields(row, each, options) for row, each in zip(found, seconds, strict=True)], indent=2))
     elif not found:
         print(NOTHING_INSTALLED)
     else:
-        print(table([_HEADINGS, *((r.name, r.package, r.kind, state, reason) for r, state, reason in found)]))
-    return 0
+        print(table([_cells(row, each, options) for row, each in [(None, None), *zip(found, seconds, strict=True)]]))
+    for line in unknown_switches():
+        print(line, file=sys.stderr)
+    return int(options.check and any(row.state in ("broken", "clash") for row in found))
 
 
-def _fields(row: Row) -> dict[str, str]:
+def _checked(row: Row) -> tuple[Row, float | None]:
+    """What becomes of ``row`` when it is imported, and the seconds that takes, where anything would import it."""
+    if row.state in ("off", "broken", "clash"):
+        return row, None
+    seconds, reason = imported(row)
+    return row._replace(state="broken", reason=reason) if reason else row, seconds
+
+
+def _cells(row: Row | None, seconds: float | None, options: argparse.Namespace) -> list[str]:
+    """A line of the table; its headings without a row."""
+    if row is None:
+        cells = ["NAME", "PACKAGE", "KIND", "STATE", "IMPORT", "REASON"]
+    else:
+        took = "" if seconds is None else f"{seconds:.2f} s"
+        cells = [row.record.name, row.record.package, row.record.kind, row.state, took, row.reason]
+    return [cell for place, cell in enumerate(cells) if options.check or place != 4]
+
+
+def _fields(row: Row, seconds: float | None, options: argparse.Namespace) -> dict[str, Any]:
     record = row.record
-    return {
+    fields = {
         "name": record.name,
         "package": record.distribution,
         "version": record.version,
@@ -55,6 +83,7 @@ def _fields(row: Row) -> dict[str, str]:
         "state": row.state,
         "reason": row.reason,
     }
+    return fields | ({"import_seconds": None if seconds is None else round(seconds, 4)} if options.check else {})
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:

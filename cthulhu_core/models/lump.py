@@ -225,7 +225,7 @@ class Lump(nn.Module):
             batch_size: samples in a batch, 32 by default; not with data that makes its own batches.
             epochs: index at which training ends: its length, if ``initial_epoch`` is 0.
             verbose: 0 silent, 1 a progress bar, 2 one line an epoch.
-            callbacks: a callback, or a list of them; lists may be nested.
+            callbacks: a callback, or a list of them; lists may be nested. One that needs no arguments may be its name.
             validation_split: share of the rows, the last ones before shuffling, that are kept for validation.
             validation_data: ``(x, y)``, ``(x, y, weights)``, or data that makes its own batches; wins over
                 ``validation_split``.
@@ -348,7 +348,7 @@ class Lump(nn.Module):
         self._learn_sizes(data)
         objective = self._objective_for(y, placement.device).fresh()
         self.train()
-        run = Run(self, self.optimizer)
+        run = Run(self, self.optimizer, training=False)
         for inputs, targets, weights in run.batches(data):
             loop.step(run, self, objective, self.optimizer, inputs, targets, weights)
         return _as_returned(read(run.current.values), objective.names)
@@ -362,7 +362,7 @@ class Lump(nn.Module):
         return Run(
             self, self._optimizer, callbacks=callbacks, batch_size=data.batch_size, steps=data.steps,
             samples=data.samples, verbose=verbose, metrics=objective.names if objective else (),
-            stateful_metrics=objective.stateful if objective else (),
+            stateful_metrics=objective.stateful if objective else (), training=False,
         )  # fmt: skip
 
     # --- files --------------------------------------------------------------------------------------------------------

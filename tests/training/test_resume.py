@@ -338,7 +338,7 @@ def test_callbacks_that_are_missing_or_new_are_named(point: str) -> None:
 def test_packages_of_other_versions_and_missing_ones_are_named(
     point: str, saved: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cthulhu_core.resume.__version__", "0.0.9")
+    monkeypatch.setattr("cthulhu_core.manifest.__version__", "0.0.9")
     weights, extra, (text, tensors) = saved[point]
     saved["other.mem"] = weights, extra, (text.replace("memory-format", "acme-gone"), tensors)
     with pytest.warns(ResumeWarning) as caught:

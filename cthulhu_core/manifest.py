@@ -1,0 +1,163 @@
+"""The manifest of a run: which packages were active, in which versions, and who took part with which arguments.
+
+It is plain data, kept in ``History`` and in checkpoints. What may be secret never gets into it: arguments are described
+when a callback is made (:func:`described`), and neither values of headers, tokens and passwords nor the parts of an
+address that may hold one are among what is kept.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cthulhu_core.version import __version__
+
+if TYPE_CHECKING:
+    from cthulhu_core.dispatch import Participant
+
+SECRET = "(secret)"
+LONGEST = 100
+"""So many elements of a list, and ten times as many characters of a string, are kept."""
+
+_SECRET_NAME = re.compile(
+    r"(api_?key|auth(entication|orization)?|cookie|credential|header|key|passphrase|passw(or)?d|pwd|secret|token|webhook)s?"
+)
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+_LEVELS = 5
+
+
+def manifest(participants: Iterable[Participant]) -> dict[str, Any]:
+    """The packages that decide what a run does, and who takes part in it.
+
+    Returns:
+        ``packages``: from name to version. ``participants``, in their order: ``name``, ``package``, ``version``,
+        ``reason`` (why it takes part), ``arguments`` (what it was made with; None where that is not known).
+    """
+    from cthulhu_core.registry import package_of
+
+    lines = []
+    for participant in participants:
+        package, version = package_of(participant.module)
+        lines.append(
+            {
+                "name": participant.name,
+                "package": package,
+                "version": version,
+                "reason": participant.reason,
+                "arguments": getattr(participant.plugin, "_arguments", None),
+            }
+        )
+    return {"packages": packages(lines), "participants": lines}
+
+
+def packages(participants: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """From name to version: the packages of ``participants``, and what every run rests on."""
+    found = {each["package"]: each["version"] for each in participants if each["package"]}
+    # What is not imported decides nothing; asking for it here would import it.
+    heavy = {name: str(sys.modules[name].__version__) for name in ("numpy", "torch") if name in sys.modules}
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {**dict(sorted(found.items())), "cthulhu-core": __version__, "python": python, **heavy}
+
+
+def save(manifest: Mapping[str, Any], path: Path) -> None:
+    """Write ``manifest`` as JSON; folders that are missing are made.
+
+    Raises:
+        OSError: it cannot be written; what was there is as it was.
+    """
+    import json
+
+    from cthulhu_core.atomic import atomic_write
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+
+
+def described(cls: type, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What an object of ``cls`` is made with, as plain data; None where that does not fit its constructor.
+
+    Args:
+        cls: its attribute ``secret`` names arguments of which nothing is kept.
+        arguments: those by place.
+        named: those by name.
+
+    Example:
+        >>> class Post:
+        ...     def __init__(self, root, token=None, tags=()): ...
+        >>> described(Post, ("http://me:mine@localhost/?key=1",), {"token": "t0k3n"})
+        {'root': 'http://localhost/', 'token': '(secret)'}
+    """
+    try:
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        bound = signature.bind(None, *arguments, **named).arguments
+    except (TypeError, ValueError):
+        return None  # the constructor says better what is wrong
+    found: dict[str, Any] = {}
+    for name, value in list(bound.items())[1:]:
+        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            found.update(value)
+        else:
+            found[name] = value
+    hidden = getattr(cls, "secret", ())
+    return {name: SECRET if name in hidden and value is not None else _of(name, value) for name, value in found.items()}
+
+
+def _of(name: str, value: Any) -> Any:
+    if value is not None and not isinstance(value, bool) and _is_secret(name):
+        return SECRET
+    return _plain(value, _LEVELS)
+
+
+def _is_secret(name: str) -> bool:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
+    return any(_SECRET_NAME.fullmatch(word) for word in [words, *words.split("_")])
+
+
+def _plain(value: Any, levels: int) -> Any:
+    """``value`` itself where it is plain and short; what it is, in words, where it is anything else."""
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        value = value.item()
+    if value is None or type(value) in (bool, int) or (type(value) is float and math.isfinite(value)):
+        return value
+    if isinstance(value, (str, float, os.PathLike, date, time, timedelta)):
+        return _text(str(value))
+    if isinstance(value, (list, tuple, set, frozenset)) and levels and len(value) <= LONGEST:
+        return [_plain(each, levels - 1) for each in value]
+    if isinstance(value, Mapping) and levels and len(value) <= LONGEST:
+        return {_text(str(key)): _plain(each, levels - 1) if not _is_secret(str(key)) else SECRET
+                for key, each in value.items()}  # fmt: skip
+    name = getattr(value, "__qualname__", None)
+    if inspect.isroutine(value) or inspect.isclass(value):
+        return f"({'class' if inspect.isclass(value) else 'function'} {value.__module__}.{name})"
+    # No repr: it may hold anything.
+    size = ""
+    if type(value).__module__.partition(".")[0] in ("numpy", "pandas", "torch") and hasattr(value, "shape"):
+        size = f", shape {tuple(value.shape)}"
+    elif isinstance(value, (list, tuple, set, frozenset, Mapping)):
+        size = f", {len(value)} elements"
+    return f"({type(value).__name__}{size})"
+
+
+def _text(text: str) -> str:
+    if _ADDRESS.match(text):
+        from urllib.parse import urlsplit, urlunsplit
+
+        try:
+            parts = urlsplit(text)
+            text = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        except ValueError:
+            text = "(address)"
+    # A surrogate has no place in a JSON file.
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= 10 * LONGEST else f"{text[: 10 * LONGEST]}…"
