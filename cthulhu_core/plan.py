@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 from cthulhu_core.callback import METHODS, Callback
@@ -35,6 +36,6 @@ def _added_by(plugin: object) -> tuple[str, ...] | None:
         hooks = {options["specname"] or name for name, options in marked(plugin).items()}
         if hooks.isdisjoint(METHODS.values()):
             return ()  # it offers services, and is never called in the loop
-    # What a subclass adds, its base class cannot have said.
-    logged: tuple[str, ...] | None = vars(type(plugin)).get("logged")
+    # What a subclass adds, its base class cannot have said; a plugin may be a module.
+    logged: tuple[str, ...] | None = vars(plugin if inspect.ismodule(plugin) else type(plugin)).get("logged")
     return logged
