@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cthulhu_core.callback import Callback
 from cthulhu_core.checks.importing import Imported, find_out
 from cthulhu_core.registry import GROUPS, PluginError, Row, installed, load, rows
 
@@ -130,10 +131,10 @@ class Package:
         """The entry points that cannot be imported, and why."""
         return [(row, cause) for row, _, cause in self._entries if cause]
 
-    def callbacks(self) -> Iterator[tuple[Row, type]]:
-        """The classes that it offers as callbacks."""
+    def callbacks(self) -> Iterator[tuple[Row, type[Callback]]]:
+        """Its callbacks: what is offered as one and is none is left out."""
         for row, offered in self.loaded:
-            if row.record.kind == "callback" and inspect.isclass(offered):
+            if row.record.kind == "callback" and inspect.isclass(offered) and issubclass(offered, Callback):
                 yield row, offered
 
 
