@@ -1,15 +1,49 @@
 """What an author tests a callback with: the contract, which says what every callback owes, and fixtures.
 
-Nothing of cthulhu imports this package, and pytest loads none of it by itself. It needs pytest.
+Nothing of cthulhu imports this package, and pytest loads none of it by itself. It needs pytest. The fixtures are in
+:mod:`cthulhu_core.testing.fixtures`.
 """
 
 from __future__ import annotations
 
 try:
-    import pytest as _pytest  # noqa: F401
-except ImportError as error:  # pragma: no cover
-    raise ImportError('cthulhu_core.testing needs pytest: pip install "cthulhu-core[testing]"') from error
+    import pytest  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "pytest":
+        raise
+    raise ImportError('cthulhu_core.testing needs pytest: pip install "cthulhu-core[testing]"') from None
 
+from cthulhu_core.testing.clock import FakeClock
 from cthulhu_core.testing.contract import CallbackContract
+from cthulhu_core.testing.device_reads import DeviceReads
+from cthulhu_core.testing.disk import FailingDisk, read_only
+from cthulhu_core.testing.network import FailingNetwork
+from cthulhu_core.testing.planted import At
+from cthulhu_core.testing.processes import Rank, run_two_ranks
+from cthulhu_core.testing.ranks import second_rank
+from cthulhu_core.testing.recorder import Call, Recorder
+from cthulhu_core.testing.training import Outcome, own_loop, tiny_data, tiny_model, tiny_run, written_run
+from cthulhu_core.testing.writes import Writes, watch_writes
 
-__all__ = ["CallbackContract"]
+__all__ = [
+    "At",
+    "Call",
+    "CallbackContract",
+    "DeviceReads",
+    "FailingDisk",
+    "FailingNetwork",
+    "FakeClock",
+    "Outcome",
+    "Rank",
+    "Recorder",
+    "Writes",
+    "own_loop",
+    "read_only",
+    "run_two_ranks",
+    "second_rank",
+    "tiny_data",
+    "tiny_model",
+    "tiny_run",
+    "watch_writes",
+    "written_run",
+]

@@ -32,17 +32,19 @@ class Cost(Subject):
         """While batches are trained, nothing waits for the device but what says so."""
         callback = self.make()
         names_logs = _names_logs(callback, "batch_end")
-        without, reads = self._reads([], monkeypatch), self._reads([callback], monkeypatch)
+        with monkeypatch.context() as patch:
+            counts = DeviceReads(patch)
+            outcome = tiny_run([counts, callback])
+        succeed(callback, outcome, "in a training of two epochs", MEND)
         declared = EPOCHS * (
             self.device_reads_per_epoch + BATCHES * (self.device_reads_per_batch + _VALUES * names_logs)
         )
-        found = len(reads) - len(without)
-        if found > declared:
+        if len(counts.reads) > declared:
             shared = f", {_VALUES} of each batch because it names its logs" if names_logs else ""
             broken(
                 callback, "reads from the device more often than it declares",
                 expected=f"{declared} reads while {EPOCHS * BATCHES} batches are trained{shared}",
-                found=f"{found} reads: {', '.join(sorted(set(reads)))}",
+                found=f"{len(counts.reads)} reads: {', '.join(sorted(set(counts.reads)))}",
                 cure="keep tensors as they are until the epoch ends, or sum them up on their device; what must be read "
                 "is declared in the test: device_reads_per_batch = 1, device_reads_per_epoch = 1",
             )  # fmt: skip
@@ -69,14 +71,6 @@ class Cost(Subject):
             cure="do it less often, or in a thread that on_teardown() ends; what takes its time is declared in the "
             "test: seconds_per_epoch = 5.0",
         )  # fmt: skip
-
-    def _reads(self, callbacks: list[Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        with monkeypatch.context() as patch:
-            counts = DeviceReads(patch)
-            outcome = tiny_run([counts, *callbacks])
-        if callbacks:
-            succeed(callbacks[0], outcome, "in a training of two epochs", MEND)
-        return counts.reads
 
     def _budget(self, hook: str) -> float:
         if "batch" in hook or hook == "gradients":

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from cthulhu_core.callback import Callback
 from cthulhu_core.hookspecs import hookimpl
 
-if TYPE_CHECKING:
-    from cthulhu_core.run import Run
-
 READERS = ("item", "tolist", "__float__", "__bool__", "__int__", "__index__", "cpu", "numpy", "__array__")
 
 
 class DeviceReads(Callback):
-    """Counts what reads tensors, from the begin of each epoch to the end of its last batch.
+    """Counts what reads tensors in the batches of each epoch: up to its validation, or its end.
 
     Counted are the methods of ``torch.Tensor`` that give a number or memory of the host, on every device. The first
     callback of a run counts the reads of all others, too.
@@ -67,10 +64,12 @@ class DeviceReads(Callback):
     def cthulhu_test_begin(self) -> None:
         self._counting = False
 
-    @hookimpl
-    def cthulhu_epoch_end(self) -> None:
+    # A wrapper, because BaseLogger comes first and reads its averages: that is what the end of an epoch is for.
+    @hookimpl(wrapper=True)
+    def cthulhu_epoch_end(self) -> Iterator[None]:
         self._counting = False
+        yield
 
     @hookimpl
-    def cthulhu_exception(self, run: Run) -> None:
+    def cthulhu_exception(self) -> None:
         self._counting = False

@@ -9,13 +9,14 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from typing import Any
 
 from cthulhu_core.generators import random_state
 from cthulhu_core.testing.left_open import new_threads, open_files
 from cthulhu_core.testing.lifecycle import fail
-from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.plain import comparable
+from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import Outcome, tiny_run
 from cthulhu_core.testing.verdict import broken
@@ -49,7 +50,9 @@ class Ending(Subject):
         tiny_run(self.make())  # what a library opens once and keeps is open from now on
         for others, when in (([], "a training of two epochs"), ([At("test_begin", fail)], "an exception")):
             callback = self.make()
-            gc.collect()
+            with warnings.catch_warnings():  # what earlier tests have left open is not this one's
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()
             before = open_files()
             outcome = tiny_run([callback, *others])
             left = [target for number, target in open_files().items() if before.get(number) != target]

@@ -58,7 +58,7 @@ class Lifecycle(Subject):
         callback = self.make()
         succeed(
             callback, tiny_run(callback, epochs=0), "in a training of zero epochs",
-            "set in on_train_begin() all that on_train_end() and on_teardown() use: no epoch and no batch may have been",
+            "set in on_train_begin() all that on_train_end() and on_teardown() use: there may be no epoch and no batch",
         )  # fmt: skip
 
     def test_evaluate_and_predict_take_it(self) -> None:
@@ -131,4 +131,6 @@ class Lifecycle(Subject):
         succeed(callback, outcome, when, cure)
         if not isinstance(outcome.error, kind):
             found = "nothing was raised" if outcome.error is None else told(outcome.error)
-            broken(callback, f"hides an exception {when}", expected="the exception ends training", found=found, cure=cure)
+            broken(
+                callback, f"hides an exception {when}", expected="the exception ends training", found=found, cure=cure
+            )

@@ -35,10 +35,12 @@ class At(Callback):
 
     def __init__(self, hooks: str | Iterable[str], action: Callable[[Run], Any]) -> None:
         for hook in [hooks] if isinstance(hooks, str) else hooks:
-            setattr(self, PREFIX + hook, self._implementation(action))
+            self.plant(hook, action)
 
-    def _implementation(self, action: Callable[[Run], Any]) -> Any:
+    def plant(self, hook: str, action: Callable[[Run], Any]) -> None:
+        """Call ``action(run)`` at ``hook`` from the next run on."""
+
         def implementation(run: Run) -> None:
             action(run)
 
-        return hookimpl(implementation)
+        setattr(self, PREFIX + hook, hookimpl(implementation))

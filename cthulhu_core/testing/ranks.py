@@ -35,9 +35,10 @@ class Ranks(Subject):
     def test_second_rank_writes_nothing(self) -> None:
         """Files are written, and messages printed, by the main process alone."""
         printed = io.StringIO()
-        with second_rank(), watch_writes() as writes, contextlib.redirect_stdout(printed):
+        with second_rank():
             callback = self.make()
-            outcome = tiny_run(callback)
+            with watch_writes() as writes, contextlib.redirect_stdout(printed):
+                outcome = tiny_run(callback)
         succeed(callback, outcome, "in the second process of two", "take nothing for granted that rank 0 has made")
         found = [f"wrote {path}" for path in writes.paths]
         found += [f"printed {printed.getvalue()!r}"] if printed.getvalue() else []

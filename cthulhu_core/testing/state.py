@@ -12,8 +12,8 @@ from typing import Any
 from cthulhu_core.checkpoint import Checkpoint
 from cthulhu_core.plain import pack
 from cthulhu_core.run import Run
-from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.plain import comparable
+from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import BATCHES, Planted, tiny_run
 from cthulhu_core.testing.verdict import broken, told
@@ -90,7 +90,7 @@ class State(Subject):
     def _compare_with_resumed(self, hook: str, step: int, where: str) -> None:
         def crash(run: Run) -> None:
             if run.step == step:
-                raise Planted
+                raise Planted("the process was killed here")
 
         whole, interrupted, resumed = Saves(), Saves(), Saves()
         with _folder("whole"):
@@ -98,15 +98,17 @@ class State(Subject):
             straight = tiny_run([callback, whole], epochs=4)
         with _folder("resumed"):
             first = self.make()
-            succeed(first, tiny_run([first, interrupted, At(hook, crash)], epochs=4), "while it is saved", _CURE)
+            broken_off = tiny_run([first, interrupted, At(hook, crash)], epochs=4)
+            if not interrupted.checkpoints:
+                succeed(first, broken_off, "before the run can be saved", MEND)
             second = self.make()
             outcome = tiny_run([second, resumed], epochs=4, checkpoint=interrupted.last)
         succeed(second, outcome, f"in a run that is resumed {where}", _CURE)
         last = interrupted.last
         states = [saves.last if saves.checkpoints else last for saves in (whole, resumed)]
-        pairs = [
+        pairs: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
             ("logs", straight.history, outcome.history),
-            ("state", *(_saved_state(checkpoint, callback) for checkpoint in states)),
+            ("state", _saved_state(states[0], callback), _saved_state(states[1], callback)),
         ]
         for what, expected, found in pairs:
             if changed := _differences(self._kept(expected), self._kept(found), ("without a break", "with it")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ class Subject:
         raise NotImplementedError(f"{type(self).__name__} needs a method make(self) that returns a new callback")
 
     @pytest.fixture(autouse=True)
-    def _of_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def _of_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """An empty folder, a home that is nobody's, and no plugins but those of the package under test."""
         for name in ("here", "home"):
             (tmp_path / name).mkdir()
@@ -53,7 +52,6 @@ class Subject:
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
         monkeypatch.delenv("CTHULHU_CONFIG", raising=False)
         monkeypatch.setenv("CTHULHU_DISABLE", ",".join(_plugins_of_others(type(self.make()).__module__)))
-        yield
 
 
 def _plugins_of_others(module: str) -> list[str]:

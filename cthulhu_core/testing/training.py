@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EPOCHS, BATCHES, BATCH_SIZE = 2, 3, 2
 
 
-class Planted(Exception):  # noqa: N818 - it is no error of anybody
+class Planted(Exception):
     """What a standard test raises itself."""
 
 

@@ -27,8 +27,8 @@ def broken(callback: object, what: str, *, expected: str, found: str, cure: str)
     name = callback.__name__ if isinstance(callback, type) else name_of(callback)
     rows = {"expected": expected, "found": found, "cure": cure}
     lines = [f"{name} {what}.", "", *(_row(label, text) for label, text in rows.items())]
-    # The frames between the test and here are ours, and tell the author nothing.
-    pytest.fail("\n".join(lines), pytrace=False)
+    # The frames between the test and here are ours, and tell the author nothing; nor does what led to it.
+    raise pytest.fail.Exception("\n".join(lines), pytrace=False) from None
 
 
 def _row(label: str, text: str) -> str:

@@ -78,9 +78,7 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
     if not _watching:
         return
     path: object = None
-    if event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING:
-        path = arguments[0]
-    elif event == "os.mkdir":
+    if (event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING) or event == "os.mkdir":
         path = arguments[0]
     elif event == "os.rename":
         path = arguments[1]

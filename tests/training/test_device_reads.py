@@ -6,43 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cthulhu.callbacks import Callback
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile
-from cthulhu_core import Run, hookimpl
+from cthulhu_core.testing import DeviceReads
 
 pytestmark = pytest.mark.usefixtures("no_plugins")
 
 X, Y = torch.randn(600 * 2, 4), torch.randint(0, 3, (600 * 2,))
-
-READERS = ["item", "tolist", "__float__", "__bool__", "__int__", "__index__", "cpu", "numpy", "__array__"]
-
-
-class Counts(Callback):
-    """Counts what reads tensors, from the begin of an epoch to the end of its last batch."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.reads: list[str] = []
-        self.counting = False
-        for name in READERS:
-            monkeypatch.setattr(Tensor, name, self.counted(name, getattr(Tensor, name)))
-
-    def counted(self, name: str, read: Any) -> Any:
-        def counted(tensor: Tensor, *arguments: Any, **named: Any) -> Any:
-            if self.counting:
-                self.reads.append(name)
-            return read(tensor, *arguments, **named)
-
-        return counted
-
-    def on_epoch_begin(self, epoch: int, logs: Any) -> None:
-        self.counting = True
-
-    @hookimpl
-    def cthulhu_batch_end(self, run: Run, batch: int) -> None:
-        self.counting = batch + 1 < run.params["steps"]
 
 
 class ReadsLoss(Callback):
@@ -57,7 +30,7 @@ def model(loss: Any = "sparse_categorical_crossentropy", metrics: Any = ("acc",)
 
 
 def test_counting_sees_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = Counts(monkeypatch)
+    counts = DeviceReads(monkeypatch)
     model().summon(X[:40], Y[:40], batch_size=10, epochs=2, verbose=0, callbacks=[counts, ReadsLoss()])
     # One read of each of two values, for each of 2 x 4 batches.
     assert counts.reads == ["tolist"] * 16
@@ -67,7 +40,7 @@ def test_counting_sees_reads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_read_in_a_run_whose_callbacks_name_no_batch_logs(
     monkeypatch: pytest.MonkeyPatch, shuffle: bool
 ) -> None:
-    counts = Counts(monkeypatch)
+    counts = DeviceReads(monkeypatch)
     # More batches than are kept before they are summed up on the device.
     history = model().summon(X, Y, batch_size=2, epochs=2, shuffle=shuffle, verbose=0, callbacks=counts)
     assert counts.reads == []
@@ -75,7 +48,7 @@ def test_nothing_is_read_in_a_run_whose_callbacks_name_no_batch_logs(
 
 
 def test_weights_metrics_and_validation_read_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = Counts(monkeypatch)
+    counts = DeviceReads(monkeypatch)
     one_hot = torch.eye(3)[Y]
     trained = model("categorical_crossentropy", ["acc", "hinge", "mae", nn.L1Loss()])
     trained.summon(
@@ -87,7 +60,7 @@ def test_weights_metrics_and_validation_read_nothing_either(monkeypatch: pytest.
 
 @pytest.mark.parametrize("loss", ["mse", "hinge", "categorical_hinge", "kld", "logcosh", nn.MSELoss()])
 def test_losses_read_nothing(monkeypatch: pytest.MonkeyPatch, loss: Any) -> None:
-    counts = Counts(monkeypatch)
+    counts = DeviceReads(monkeypatch)
     trained = model(loss, ["categorical_accuracy", "top_k_categorical_accuracy"])
     trained.summon(X, torch.eye(3)[Y], batch_size=100, verbose=0, callbacks=counts)
     assert counts.reads == []

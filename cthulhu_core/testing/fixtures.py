@@ -1,0 +1,67 @@
+"""Fixtures for an author's tests: import those you want into a ``conftest.py``, or ``pytest -p`` this module.
+
+``from cthulhu_core.testing.fixtures import fake_clock, failing_disk, recorder  # noqa: F401``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cthulhu_core.testing import training
+from cthulhu_core.testing.clock import FakeClock
+from cthulhu_core.testing.disk import FailingDisk
+from cthulhu_core.testing.network import FailingNetwork
+from cthulhu_core.testing.processes import Rank, run_two_ranks
+from cthulhu_core.testing.recorder import Recorder
+from cthulhu_core.testing.training import Outcome
+
+if TYPE_CHECKING:
+    from cthulhu_core.models.lump import Lump
+
+
+@pytest.fixture
+def tiny_model() -> Lump:
+    """A conjured model with two inputs and one output: :func:`cthulhu_core.testing.training.tiny_model`."""
+    return training.tiny_model()
+
+
+@pytest.fixture
+def tiny_run() -> Callable[..., Outcome]:
+    """``tiny_run(callbacks)`` trains two epochs of three batches: :func:`cthulhu_core.testing.training.tiny_run`."""
+    return training.tiny_run
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """A callback that records the hooks of its run: :class:`Recorder`."""
+    return Recorder()
+
+
+@pytest.fixture
+def fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """A clock that stands at 0 and goes on when it is told: :class:`FakeClock`."""
+    return FakeClock(monkeypatch)
+
+
+@pytest.fixture
+def failing_disk() -> Iterator[FailingDisk]:
+    """A disk that is full from ``failing_disk.fill()`` on, and free again after the test: :class:`FailingDisk`."""
+    with FailingDisk() as disk:
+        yield disk
+
+
+@pytest.fixture
+def failing_network() -> Iterator[FailingNetwork]:
+    """URLs of servers that refuse, hang, hang up or answer with an error: :class:`FailingNetwork`."""
+    with FailingNetwork() as network:
+        yield network
+
+
+@pytest.fixture
+def two_ranks(tmp_path: Path) -> Callable[[str], list[Rank]]:
+    """``two_ranks(code)`` runs Python code in two processes of a ``gloo`` group: :func:`run_two_ranks`."""
+    return lambda code: run_two_ranks(code, tmp_path / "ranks")

@@ -1,0 +1,86 @@
+"""Two real processes of a distributed training, as ``torchrun`` would start them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import IO, NamedTuple
+
+_RANKS = 2
+
+_BEFORE = """
+import os, torch.distributed as _distributed
+rank = int(os.environ["RANK"])
+_distributed.init_process_group("gloo", init_method={init!r}, rank=rank, world_size={ranks})
+try:
+"""
+_AFTER = """
+finally:
+    _distributed.destroy_process_group()
+"""
+
+
+class Rank(NamedTuple):
+    """What one process did: its exit status, and what it printed to stdout and stderr."""
+
+    status: int
+    printed: str
+    errors: str
+
+
+def run_two_ranks(code: str, folder: Path, timeout: float = 60.0) -> list[Rank]:
+    r"""Run ``code`` in two processes that are ranks 0 and 1 of a ``gloo`` group.
+
+    Args:
+        code: Python; the number of the process is ``rank``, and the group is there.
+        folder: the current folder of both.
+        timeout: seconds after which both are ended, and the test fails.
+
+    Returns:
+        What each did, rank 0 first.
+
+    Raises:
+        subprocess.TimeoutExpired: they did not end: mostly, one waits for the other in a collective.
+
+    Example:
+        >>> [each.printed for each in run_two_ranks("print(rank)", tmp_path)]
+        ['0\n', '1\n']
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    meeting = folder / f".meeting-{os.urandom(4).hex()}"
+    source = _BEFORE.format(init=meeting.as_uri(), ranks=_RANKS) + indent(dedent(code), "    ") + _AFTER
+    with contextlib.ExitStack() as stack:
+        # Files, because a pipe that nobody reads yet may fill up, and both would wait for ever.
+        outputs = [[stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2)] for _ in range(_RANKS)]
+        processes = [_start(source, rank, folder, outputs[rank]) for rank in range(_RANKS)]
+        until = time.monotonic() + timeout
+        try:
+            for process in processes:
+                process.wait(max(0.0, until - time.monotonic()))
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+            meeting.unlink(missing_ok=True)
+        return [Rank(process.returncode, *map(_text, files)) for process, files in zip(processes, outputs, strict=True)]
+
+
+def _start(source: str, rank: int, folder: Path, outputs: Sequence[IO[str]]) -> subprocess.Popen[bytes]:
+    told = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(_RANKS), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(each for each in sys.path if each)
+    return subprocess.Popen(
+        [sys.executable, "-c", source], env=os.environ | told | {"PYTHONPATH": path}, cwd=folder,
+        stdout=outputs[0], stderr=outputs[1],
+    )  # fmt: skip
+
+
+def _text(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()

@@ -1,0 +1,49 @@
+"""Recorder: which hooks a run has called, and where it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cthulhu_core.testing.planted import HOOKS, At
+
+if TYPE_CHECKING:
+    from cthulhu_core.run import Run
+
+
+class Call(NamedTuple):
+    """One call of a hook: its word in the contract, and the epoch and batch of the run, both from 0."""
+
+    hook: str
+    epoch: int | None
+    batch: int | None
+
+
+class Recorder(At):
+    """Takes part in a run and records its hooks. It reads nothing from the device.
+
+    Attributes:
+        calls: every call, in order.
+
+    Example:
+        >>> recorder = Recorder()
+        >>> _ = tiny_run(recorder, epochs=1, validation=False)
+        >>> recorder.hooks[:3]
+        ['train_begin', 'epoch_begin', 'batch_begin']
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        super().__init__((), lambda run: None)
+        for hook in HOOKS:
+            self._record(hook)
+
+    @property
+    def hooks(self) -> list[str]:
+        """The hooks that were called, without the position."""
+        return [call.hook for call in self.calls]
+
+    def _record(self, hook: str) -> None:
+        def record(run: Run) -> None:
+            self.calls.append(Call(hook, run.epoch, None if run.batch is None else run.batch.index))
+
+        self.plant(hook, record)
