@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 from cthulhu_core.callback import METHODS, Callback
@@ -23,18 +24,19 @@ def planned_names(run: Run) -> list[str] | None:
     """
     names: list[str] = list(run.params["metrics"])
     for participant in run._dispatch.participants:
-        added = _added_by(participant.plugin)
+        added = added_by(participant.plugin)
         if added is None:
             return None
         names += added
     return list(dict.fromkeys(names)) if run.params["metrics"] else None
 
 
-def _added_by(plugin: object) -> tuple[str, ...] | None:
+def added_by(plugin: object) -> tuple[str, ...] | None:
+    """The names that a callback or plugin says it adds to the logs of an epoch; None where it may add any."""
     if not isinstance(plugin, Callback):
         hooks = {options["specname"] or name for name, options in marked(plugin).items()}
         if hooks.isdisjoint(METHODS.values()):
             return ()  # it offers services, and is never called in the loop
-    # What a subclass adds, its base class cannot have said.
-    logged: tuple[str, ...] | None = vars(type(plugin)).get("logged")
+    # What a subclass adds, its base class cannot have said; a plugin may be a module.
+    logged: tuple[str, ...] | None = vars(plugin if inspect.ismodule(plugin) else type(plugin)).get("logged")
     return logged

@@ -61,6 +61,11 @@ class Record(NamedTuple):
         """Name and version of the distribution."""
         return f"{self.distribution} {self.version}"
 
+    @property
+    def module(self) -> str:
+        """The module that is imported."""
+        return self.value.partition(":")[0].strip()
+
     def __str__(self) -> str:
         return f"{self.name} from {self.package} ({self.value})"
 
@@ -241,7 +246,7 @@ def package_of(module: str) -> tuple[str, str]:
     """Name and version of the distribution that offers ``module``; empty if it is offered by none."""
     package = module.partition(".")[0]
     for record in installed():
-        if record.value.partition(":")[0].partition(".")[0] == package:
+        if record.module.partition(".")[0] == package:
             return record.distribution, record.version
     return ("cthulhu-core", __version__) if package in ("cthulhu", "cthulhu_core") else ("", "")
 

@@ -68,6 +68,7 @@ def problems_of_class(kind: type[Callback]) -> Iterator[Problem]:
     # What the constructor would set is not there: a property that asks for it ends the search.
     with contextlib.suppress(AttributeError):
         yield from problems(unmade)
+        yield from service_problems(unmade)
 
 
 def refuse_services(plugin: object) -> None:
@@ -76,12 +77,20 @@ def refuse_services(plugin: object) -> None:
     Raises:
         RefusedCallback: ``plugin`` implements such a hook, which would never be called.
     """
+    for problem in service_problems(plugin):
+        raise RefusedCallback(str(problem))
+
+
+def service_problems(plugin: object) -> Iterator[Problem]:
+    """The hooks of an object given to a run that would never be called there."""
     for name, options in marked(plugin).items():
         hook = options.get("specname") or name
         if hook in SERVICES:
-            raise RefusedCallback(
-                f"{name_of(plugin)}.{name} would never be called: {hook} is asked of installed plugins alone; offer "
-                'the object as an entry point in the group "cthulhu.plugins"'
+            yield Problem(
+                f"{name_of(plugin)}.{name} would never be called",
+                f"{hook} is asked of installed plugins alone; offer the object as an entry point in the group "
+                '"cthulhu.plugins"',
+                name,
             )
 
 

@@ -67,3 +67,9 @@ def test_an_installed_plugin_may_add_anything_if_it_is_called_in_the_loop(
     source = f"from cthulhu_core import hookimpl\n@hookimpl\ndef {hook}: ..."
     install(site, "acme-tools", modules={"acme": source}, plugins={"acme": "acme"})
     assert planned_names(Run(MODEL, metrics=["loss"])) == names
+
+
+def test_an_installed_plugin_may_say_what_it_adds(site: Path) -> None:
+    source = "from cthulhu_core import hookimpl\nlogged = ('seconds',)\n@hookimpl\ndef cthulhu_epoch_end(logs): ..."
+    install(site, "acme-tools", modules={"acme": source}, plugins={"acme": "acme"})
+    assert planned_names(Run(MODEL, metrics=["loss"])) == ["loss", "seconds"]

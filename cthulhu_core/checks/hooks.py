@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cthulhu_core.callback import Callback
 from cthulhu_core.checks.package import Finding, Package
+from cthulhu_core.plan import added_by
 from cthulhu_core.validation import problems, problems_of_class
 
 
@@ -21,6 +22,18 @@ def accepted(package: Package) -> Iterator[Finding]:
             continue  # offers.py says so
         for what, cure, member in found:
             yield Finding(what, package.place_of(row, offered, member), cure)
+
+
+def logs_are_known(package: Package) -> Iterator[Finding]:
+    """A plugin that takes part in every run says what it logs: where one does not, no run knows before it begins."""
+    for row, offered in package.loaded:
+        if row.record.kind == "plugin" and added_by(offered) is None:
+            yield Finding(
+                f"{row.record.name} is called in every run and does not say which names it logs: planned_names() is "
+                "None for all",
+                package.place_of(row, offered),
+                "write logged = (), or the names, beside its hooks",
+            )
 
 
 def defaults_are_fresh(package: Package) -> Iterator[Finding]:

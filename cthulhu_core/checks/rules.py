@@ -14,6 +14,7 @@ RULES: tuple[Callable[[Package], Iterator[Finding]], ...] = (
     offers.callbacks_are_classes,
     offers.names_agree,
     hooks.accepted,
+    hooks.logs_are_known,
     hooks.defaults_are_fresh,
     offers.documented,
     imports.nothing_heavy,

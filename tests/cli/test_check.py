@@ -64,12 +64,12 @@ def test_nothing_is_found_in_a_good_package(package, capsys):
     assert main(["check", "acme-tools"]) == 0
     first, blank, last = capsys.readouterr().out.splitlines()
     assert first.startswith("acme-tools 1.5: Acme; imported in 0.")
-    assert (blank, last) == ("", "Nothing found by 15 rules in 1 package.")
+    assert (blank, last) == ("", "Nothing found by 16 rules in 1 package.")
 
 
 def test_plugin_that_is_switched_off_is_checked_as_well(package, monkeypatch):
     monkeypatch.setenv("CTHULHU_DISABLE", "*")
-    source = "from cthulhu_core import hookimpl\n@hookimpl\ndef cthulhu_epoch_end(run, epochs): ...\n"
+    source = "from cthulhu_core import hookimpl\nlogged = ()\n@hookimpl\ndef cthulhu_epoch_end(run, epochs): ...\n"
     found = findings(package(modules={"acme/__init__": source}, callbacks={}, plugins={"acme": "acme"}))
     assert [finding.what for finding in found] == ["acme.cthulhu_epoch_end: cthulhu_epoch_end has no argument epochs"]
 
@@ -265,6 +265,19 @@ def test_what_only_the_constructor_sets_is_not_held_against_a_class(package):
                 return "disable" if self.quiet else "raise"
     """
     assert list(hooks.accepted(package(**callbacks(source, "Acme")))) == []
+
+
+def test_plugin_that_does_not_say_what_it_logs_is_found_where_it_is_called_in_runs(package):
+    mark = "from cthulhu_core import hookimpl\n@hookimpl\n"
+    sources = {
+        "silent": mark + "def cthulhu_epoch_end(logs): ...",
+        "says": mark + "def cthulhu_epoch_end(logs): ...\nlogged = ('seconds',)",
+        "serves": mark + "def cthulhu_load_weights(filepath): ...",
+    }
+    package = package(modules=sources, callbacks={}, plugins={name: name for name in sources})
+    (found,) = hooks.logs_are_known(package)
+    assert found.what.startswith("silent is called in every run and does not say which names it logs")
+    assert (found.where, found.cure) == ("silent.py:1", "write logged = (), or the names, beside its hooks")
 
 
 def test_default_that_all_instances_share_is_found(package):

@@ -6,16 +6,23 @@ import logging
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 import torch
 
 import cthulhu_example_always_on as plugin
-from cthulhu_core import Run
+from cthulhu_core import Run, planned_names
 
 README = Path(__file__).parents[1] / "README.md"
 SUMMARY = r"run over after (\d+) batches, (\d+\.\d) s; peak memory (\d+) MiB"
+
+
+def plugin_name():
+    """What it is called in ``CTHULHU_DISABLE``, as its metadata have it."""
+    (point,) = [point for point in entry_points(group="cthulhu.plugins") if point.value == plugin.__name__]
+    return point.name
 
 
 def train(batches=3, inner=None, error=None):
@@ -58,17 +65,28 @@ def test_run_that_fails_says_it_too(said):
     assert [batches for batches, _, _ in said()] == ["4"]
 
 
-def test_switched_off_it_is_not_imported_and_says_nothing(tmp_path):
+def test_names_that_epochs_will_log_are_known_before_training():
+    run = Run(torch.nn.Linear(1, 1), metrics=["loss"])
+    assert planned_names(run) == ["loss"]
+
+
+def test_example_logs_what_it_promises(said):
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    script = tmp_path / "train.py"
-    script.write_text(example + f"import sys\nprint({plugin.__name__!r} in sys.modules)\n")
-    logged = {}
-    for disabled in ("", "run-summary"):
-        environment = {"CTHULHU_DISABLE": disabled, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [sys.executable, script], env=environment, check=True, capture_output=True, text=True, cwd=tmp_path
-        )
-        logged[disabled] = done.stdout.strip(), done.stderr.strip()
-    assert logged["run-summary"] == ("False", "")
-    assert logged[""][0] == "True"
-    assert re.fullmatch(rf"INFO:{plugin.__name__}:{SUMMARY}", logged[""][1]).group(1) == "6"
+    exec(compile(example, "README.md", "exec"), {})
+    (promised,) = re.findall(rf"# INFO:{plugin.__name__}:(.*)", example)
+    ((batches, _, _),) = said()
+    assert re.fullmatch(SUMMARY, promised).group(1) == batches == "6"
+
+
+def test_switched_off_it_says_nothing(said, monkeypatch):
+    monkeypatch.setenv("CTHULHU_DISABLE", plugin_name())
+    train()
+    assert said() == []
+
+
+@pytest.mark.parametrize("disabled", [True, False])
+def test_switched_off_it_is_not_even_imported(disabled, monkeypatch):
+    monkeypatch.setenv("CTHULHU_DISABLE", plugin_name() if disabled else "")
+    code = f"import sys; from cthulhu_core import Run; Run(None); print({plugin.__name__!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == f"{not disabled}\n"

@@ -16,6 +16,8 @@ from cthulhu_core import Run, hookimpl
 on_error = "disable"
 # In distributed training, one line is enough.
 ranks = "main"
+# It adds nothing to the logs: who must know before training what is going to be logged need not wait for it.
+logged = ()
 
 _logger = logging.getLogger(__name__)
 _began: WeakKeyDictionary[Run, float] = WeakKeyDictionary()
