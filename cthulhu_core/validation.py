@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from types import MethodType
 from typing import Any, NamedTuple
 
@@ -111,9 +111,7 @@ def _hookimpl_problems(plugin: object, name: str, options: dict[str, Any]) -> It
     hook = options.get("specname") or name
     where = f"{name_of(plugin)}.{name}"
     if hook not in HOOKS:
-        yield Problem(
-            f"{where}: there is no hook {hook}", did_you_mean(hook, HOOKS) or f"hooks are {', '.join(HOOKS)}"
-        )
+        yield Problem(f"{where}: there is no hook {hook}", did_you_mean(hook, HOOKS) or f"hooks are {', '.join(HOOKS)}")
         return
     if options.get("hookwrapper"):
         yield Problem(f"{where}: hookwrapper=True is pluggy's old style", "use wrapper=True")
