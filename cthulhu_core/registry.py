@@ -139,14 +139,14 @@ def _switched_off() -> set[str]:
     return {name.strip() for name in os.environ.get("CTHULHU_DISABLE", "").split(",")} - {""}
 
 
-def unknown_switches() -> list[str]:
-    """A line for each name in ``CTHULHU_DISABLE`` that no installed plugin has: it switches nothing off."""
+def misspelt_switches() -> list[str]:
+    """A line for each name in ``CTHULHU_DISABLE`` that resembles that of an installed plugin, and is none.
+
+    Others may be meant for a plugin that is installed elsewhere.
+    """
     plugins = sorted({record.name for record in installed() if record.kind == "plugin"})
-    lines = []
-    for name in sorted(_switched_off() - {"*", *plugins}):
-        known = did_you_mean(name, plugins, cutoff=0.6) or f"plugins are {', '.join(plugins) or 'none'}"
-        lines.append(f"CTHULHU_DISABLE: no installed plugin is called {name}: {known}")
-    return lines
+    hints = {name: did_you_mean(name, plugins, cutoff=0.6) for name in sorted(_switched_off() - {"*", *plugins})}
+    return [f"CTHULHU_DISABLE: no installed plugin is called {name}: {hint}" for name, hint in hints.items() if hint]
 
 
 def _classify(record: Record, records: Iterable[Record], off: set[str]) -> Row:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pluggy
 
 from cthulhu_core.dispatch import new_manager
-from cthulhu_core.registry import OFFICIAL, PluginError, Record, callback_names, load, rows, unknown_switches
+from cthulhu_core.registry import OFFICIAL, PluginError, Record, callback_names, load, rows, misspelt_switches
 from cthulhu_core.validation import RefusedCallback, validate
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _said: set[str] = set()
 
 def active_plugins() -> list[ActivePlugin]:
     """Import the installed plugins that are switched on. One that cannot be used is warned about, once a process."""
-    for line in unknown_switches():
+    for line in misspelt_switches():
         if line not in _said:
             _said.add(line)
             warnings.warn(line, PluginWarning, stacklevel=2)

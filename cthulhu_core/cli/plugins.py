@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cthulhu_core.registry import PluginError, Row, load, rows, unknown_switches
+from cthulhu_core.registry import PluginError, Row, load, rows, misspelt_switches
 from cthulhu_core.validation import RefusedCallback, validate
 
 NOTHING_INSTALLED = """\
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         print(NOTHING_INSTALLED)
     else:
         print(table([_cells(row, each, options) for row, each in [(None, None), *zip(found, seconds, strict=True)]]))
-    for line in unknown_switches():
+    for line in misspelt_switches():
         print(line, file=sys.stderr)
     return int(options.check and any(row.state in ("broken", "clash") for row in found))
 
