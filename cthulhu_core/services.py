@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pluggy
 
 from cthulhu_core.dispatch import new_manager
-from cthulhu_core.registry import OFFICIAL, PluginError, Record, callback_names, load, rows, misspelt_switches
+from cthulhu_core.registry import OFFICIAL, PluginError, Record, callback_names, load, misspelt_switches, rows
 from cthulhu_core.validation import RefusedCallback, validate
 
 if TYPE_CHECKING:

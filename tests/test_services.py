@@ -277,9 +277,9 @@ def test_switching_off_plugins_leaves_callbacks_to_be_named(
     assert registry.callback("Acme").__name__ == "Acme"
 
 
-@pytest.mark.parametrize("switch", ["acmee", "zebra,acmee", "acmee,acme-x"])
+@pytest.mark.parametrize("switch", ["acmee", "zebra,acmee"])
 def test_misspelt_switch_is_warned_about_once(site: Path, monkeypatch: pytest.MonkeyPatch, switch: str) -> None:
-    install(site, "acme-tools", modules={"acme": MODULE}, plugins={"acme": "acme", "acme-x": "acme"})
+    install(site, "acme-tools", modules={"acme": MODULE}, plugins={"acme": "acme"})
     monkeypatch.setattr("cthulhu_core.services._said", set())
     monkeypatch.setenv("CTHULHU_DISABLE", switch)
     message = "CTHULHU_DISABLE: no installed plugin is called acmee: did you mean acme?"

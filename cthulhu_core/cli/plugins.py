@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cthulhu_core.registry import PluginError, Row, load, rows, misspelt_switches
+from cthulhu_core.registry import PluginError, Row, load, misspelt_switches, rows
 from cthulhu_core.validation import RefusedCallback, validate
 
 NOTHING_INSTALLED = """\
