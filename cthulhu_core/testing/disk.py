@@ -98,4 +98,9 @@ def _can_write(folder: Path) -> bool:
 
 def contents(folder: Path) -> dict[Path, bytes]:
     """The files below ``folder`` and what is in them."""
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):  # it was renamed meanwhile
+            if path.is_file():
+                found[path] = path.read_bytes()
+    return found
