@@ -29,7 +29,7 @@ PAGES = [name for name, folder in FOLDERS.items() if (folder / "tests_browser").
 FOLDERS[CORE] = ROOT
 # As from somebody else: no other session knows them.
 EXAMPLES = {load_toml(file)["project"]["name"]: file.parent for file in ROOT.glob("examples/plugins/*/pyproject.toml")}
-CORE_TESTS = (ROOT / "tests", f"--ignore={ROOT / 'tests' / 'together'}")
+CORE_TESTS = (ROOT / "tests", f"--ignore={ROOT / 'tests' / 'docs'}", f"--ignore={ROOT / 'tests' / 'together'}")
 GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 
 # pip and uv find the same wheels.
@@ -193,6 +193,29 @@ def browser(session: nox.Session, name: str) -> None:
 
 
 @nox.session(requires=["build"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation into ``site``; what it says of the packages is read from their wheels, and tested."""
+    install(session, *map(whole, FOLDERS), *group("docs"), *group("test"))
+    site = ROOT / "site"
+    # The theme announces other tools, and is looked at no more than this.
+    session.env.update({"NO_MKDOCS_2_WARNING": "1", "SITE": str(site)})
+    session.run("mkdocs", "build", "--strict", "--quiet", "--clean", "--site-dir", str(site))
+    # In one process: what takes longest is the import of torch.
+    pytest(session, ROOT / "tests" / "docs", "--numprocesses=0")
+
+
+@nox.session(requires=["build"], default=False)
+def pictures(session: nox.Session) -> None:
+    """Make the pictures of the documentation anew, each from a training; some are of pages in Debian's Chromium."""
+    chromium = program(session, "chromium")
+    if chromium is None:
+        session.skip("there is no chromium to look with, and it cannot be installed: apt-get install chromium")
+    install(session, *map(whole, FOLDERS), *group("pictures"))
+    session.env["CHROMIUM"] = chromium
+    session.run("python", "docs/pictures/make.py", *session.posargs)
+
+
+@nox.session(requires=["build"])
 def lowest(session: nox.Session) -> None:
     """The lowest versions that the packages declare, torch excepted: the tests of what rests on more than torch."""
     if session.venv_backend != "uv":
@@ -270,4 +293,5 @@ def slow(session: nox.Session) -> None:
     """The tests of everything that take more than a few seconds."""
     tools = [*group("test"), *(tool for name in PLUGINS for tool in group("test", name))]
     install(session, *map(whole, FOLDERS), *dict.fromkeys(tools))
+    session.env["WHEELS"] = str(DIST)  # with which the tutorial makes an environment of its own
     pytest(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS), marks="slow")

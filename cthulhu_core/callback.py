@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Literal
 
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
@@ -63,6 +64,9 @@ class Callback:
             callback = super().__new__(cls)
             vars(callback)["_arguments"] = described(cls, arguments, named)
             return callback
+
+        # What a class without a constructor shows in help().
+        __new__.__signature__ = inspect.Signature([inspect.Parameter("cls", inspect.Parameter.POSITIONAL_ONLY)])
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Take what the run was told; called before training begins."""

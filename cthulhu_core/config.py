@@ -18,7 +18,6 @@ nothing in the file can have a module imported, or code run, that a package does
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import sys
@@ -29,6 +28,7 @@ from typing import Any, NamedTuple
 from cthulhu_core import registry
 from cthulhu_core.annotations import Unfit, convert, hints
 from cthulhu_core.callback import Callback
+from cthulhu_core.names import did_you_mean
 from cthulhu_core.validation import RefusedCallback
 
 VARIABLE = "CTHULHU_CONFIG"
@@ -141,7 +141,8 @@ class _Table(NamedTuple):
         for name in self.value:
             if name not in known:
                 tables = [f"[{self._full(each)}]" if not self.name.endswith("run") else each for each in known]
-                raise self.error(f"{name} is not known here{_did_you_mean(name, known)}; there is {', '.join(tables)}")
+                there_is = f"there is {', '.join(tables)}"
+                raise self.error(f"{name} is not known here: {_meant(name, known, there_is)}")
 
     def _full(self, name: str) -> str:
         return f"{self.name}.{name}" if self.name else name
@@ -176,8 +177,8 @@ def _attached(table: _Table, name: str) -> Attached:
     arguments = {}
     for key, value in table.value.items():
         if key not in parameters and not _takes_others(parameters):
-            takes = f"it takes {', '.join(parameters)}" if parameters else "it takes no arguments"
-            raise table.error(f"{name} has no argument {key}{_did_you_mean(key, parameters)}; {takes}")
+            takes = f"it takes {', '.join(parameters) or 'no arguments'}"
+            raise table.error(f"{name} has no argument {key}: {_meant(key, parameters, takes)}")
         parameter = parameters.get(key)
         if parameter is not None and parameter.kind is parameter.POSITIONAL_ONLY:
             raise table.error(f"{key} cannot be given by name: {name} takes it by place only, in Python")
@@ -227,6 +228,7 @@ def _expected(parameter: inspect.Parameter) -> str:
     return f": expected {annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)}"
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f": did you mean {close[0]}?" if close else ""
+def _meant(name: str, known: Iterable[str], there_is: str) -> str:
+    """Which of ``known`` was meant, if one resembles ``name``, and what there is."""
+    hint = did_you_mean(name, known, cutoff=0.6)
+    return f"{hint} {there_is[:1].upper()}{there_is[1:]}" if hint else there_is

@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from cthulhu_core.names import did_you_mean
 from cthulhu_core.version import __version__
 
 GROUPS: dict[str, Literal["callback", "plugin"]] = {"cthulhu.callbacks": "callback", "cthulhu.plugins": "plugin"}
@@ -59,6 +60,11 @@ class Record(NamedTuple):
     def package(self) -> str:
         """Name and version of the distribution."""
         return f"{self.distribution} {self.version}"
+
+    @property
+    def module(self) -> str:
+        """The module that is imported."""
+        return self.value.partition(":")[0].strip()
 
     def __str__(self) -> str:
         return f"{self.name} from {self.package} ({self.value})"
@@ -138,8 +144,7 @@ def unknown_switches() -> list[str]:
     plugins = sorted({record.name for record in installed() if record.kind == "plugin"})
     lines = []
     for name in sorted(_switched_off() - {"*", *plugins}):
-        close = difflib.get_close_matches(name, plugins, n=1)
-        known = f"did you mean {close[0]}?" if close else f"plugins are {', '.join(plugins) or 'none'}"
+        known = did_you_mean(name, plugins, cutoff=0.6) or f"plugins are {', '.join(plugins) or 'none'}"
         lines.append(f"CTHULHU_DISABLE: no installed plugin is called {name}: {known}")
     return lines
 
@@ -241,7 +246,7 @@ def package_of(module: str) -> tuple[str, str]:
     """Name and version of the distribution that offers ``module``; empty if it is offered by none."""
     package = module.partition(".")[0]
     for record in installed():
-        if record.value.partition(":")[0].partition(".")[0] == package:
+        if record.module.partition(".")[0] == package:
             return record.distribution, record.version
     return ("cthulhu-core", __version__) if package in ("cthulhu", "cthulhu_core") else ("", "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import inspect
 from collections.abc import Container, Iterable, Iterator, Sequence
 from types import MethodType, new_class
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 from cthulhu_core.callback import METHODS, Callback
 from cthulhu_core.hookspecs import HOOKS, SERVICES
+from cthulhu_core.names import did_you_mean
 
 
 class RefusedCallback(TypeError):
@@ -114,7 +114,7 @@ def _hookimpl_problems(plugin: object, name: str, options: dict[str, Any]) -> It
     where = f"{name_of(plugin)}.{name}"
     if hook not in HOOKS:
         yield Problem(
-            f"{where}: there is no hook {hook}", _did_you_mean(hook, HOOKS) or f"hooks are {', '.join(HOOKS)}"
+            f"{where}: there is no hook {hook}", did_you_mean(hook, HOOKS) or f"hooks are {', '.join(HOOKS)}"
         )
         return
     if options.get("hookwrapper"):
@@ -133,7 +133,7 @@ def _hookimpl_problems(plugin: object, name: str, options: dict[str, Any]) -> It
         elif parameter.default is not parameter.empty:
             yield Problem(f"{where}: the default of {parameter} would never be used", "remove it")
         elif parameter.name not in HOOKS[hook]:
-            hint = _did_you_mean(parameter.name, HOOKS[hook])
+            hint = did_you_mean(parameter.name, HOOKS[hook])
             cure = f"{hint} It {takes}" if hint else f"it {takes}"
             yield Problem(f"{where}: {hook} has no argument {parameter.name}", cure)
 
@@ -157,7 +157,7 @@ def _method_problems(callback: Callback, marks: Container[str]) -> Iterator[Prob
         # From the class, so that no property is run.
         if callable(getattr(type(callback), method, vars(callback).get(method))):
             # Keras also knows the batch hooks of training as on_train_batch_...
-            hint = _did_you_mean(method.replace("on_train_batch_", "on_batch_"), METHODS)
+            hint = did_you_mean(method.replace("on_train_batch_", "on_batch_"), METHODS)
             if hint:
                 yield Problem(f"{name}.{method} would never be called: there is no such hook", hint, method)
 
@@ -176,11 +176,6 @@ def _call_problems(where: str, function: Any, given: Sequence[str]) -> Iterator[
         called = f"is called with {len(given)} positional arguments ({', '.join(given)})"
         cure = f"{error}; write {where.rpartition('.')[2]}({', '.join(['self', *given])})"
         yield Problem(f"{where}{inspect.signature(function)} {called}", cure)
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-    return f"did you mean {close[0]}?" if close else ""
 
 
 def name_of(plugin: object) -> str:

@@ -196,7 +196,7 @@ ARGUMENTS = "filename, size, mode, rate, names, function"
         ),
         (
             "[callbacks.Acme]\nfilname = 'a'",
-            f"run.toml [callbacks.Acme]: Acme has no argument filname: did you mean filename?; it takes {ARGUMENTS}",
+            f"run.toml [callbacks.Acme]: Acme has no argument filname: did you mean filename? It takes {ARGUMENTS}",
         ),
         (
             "[callbacks.Acme]\nsize = 2",
@@ -228,14 +228,14 @@ ARGUMENTS = "filename, size, mode, rate, names, function"
         ),
         (
             "[callback.Acme]",
-            "run.toml: callback is not known here: did you mean callbacks?; there is [callbacks], [run]",
+            "run.toml: callback is not known here: did you mean callbacks? There is [callbacks], [run]",
         ),
         ("callbacks = 3", "run.toml: callbacks is 3: expected a table, [callbacks]"),
         ("[callbacks]\nAcme = 3", "run.toml [callbacks]: Acme is 3: expected a table, [callbacks.Acme]"),
         ("[callbacks]\nAcme = []", "run.toml [callbacks]: Acme is []: expected a table, [callbacks.Acme]"),
         (
             "[run]\nmanifests = 'a'",
-            "run.toml [run]: manifests is not known here: did you mean manifest?; there is manifest",
+            "run.toml [run]: manifests is not known here: did you mean manifest? There is manifest",
         ),
         (
             "[run]\nmanifest = 1",

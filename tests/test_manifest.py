@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import pickle
 from collections.abc import Callable
@@ -162,6 +163,13 @@ def test_class_without_a_constructor_takes_no_arguments() -> None:
 
     with pytest.raises(TypeError, match=r"Plain\(\) takes no arguments"):
         Plain(1)  # type: ignore[call-arg]
+
+
+def test_signature_is_that_of_the_constructor() -> None:
+    class Plain(Callback): ...
+
+    assert str(inspect.signature(Plain)) == "()"
+    assert list(inspect.signature(Told).parameters) == ["first", "second", "more", "named", "others"]
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])

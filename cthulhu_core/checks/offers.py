@@ -55,7 +55,7 @@ def names_agree(package: Package) -> Iterator[Finding]:
     """A callback is offered under the name of its class."""
     for row, offered in package.callbacks():
         if offered.__name__ != row.record.name:
-            module = row.record.value.partition(":")[0]
+            module = row.record.module
             yield Finding(
                 f"{row.record.name} is a class named {offered.__name__}: messages and checkpoints have that name",
                 entry_point(row),

@@ -63,7 +63,7 @@ class Package:
     def folders(self) -> dict[str, Path]:
         """Its import packages, and modules that are a single file, by name: the folder, or the file."""
         found = {}
-        for module in sorted({row.record.value.partition(":")[0].strip().partition(".")[0] for row in self.rows}):
+        for module in sorted({row.record.module.partition(".")[0] for row in self.rows}):
             spec = importlib.util.find_spec(module) if module.isidentifier() else None
             if spec is None:
                 continue  # the registry says so
@@ -101,15 +101,14 @@ class Package:
     @functools.cached_property
     def imported(self) -> Imported:
         """What happens when it is imported, in a process of its own."""
-        usable = [row.record.value for row in self.rows if row.state not in ("broken", "clash")]
-        return find_out(sorted({value.partition(":")[0].strip() for value in usable}))
+        return find_out(sorted({row.record.module for row in self.rows if row.state not in ("broken", "clash")}))
 
     @functools.cached_property
     def _entries(self) -> list[tuple[Row, Any, str]]:
         """Its entry points that the registry can use: what each stands for, or why it cannot be imported."""
         found = []
         for row in self.rows:
-            module = row.record.value.partition(":")[0].strip()
+            module = row.record.module
             if row.state in ("broken", "clash"):
                 continue
             if module in self.imported.failed:

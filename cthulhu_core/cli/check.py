@@ -12,13 +12,13 @@ where there is no such package.
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cthulhu_core.names import did_you_mean
 from cthulhu_core.registry import OFFICIAL, installed
 
 if TYPE_CHECKING:
@@ -94,6 +94,6 @@ def _unknown(name: str) -> str:
     owners = {record.name: record.distribution for record in records} | OFFICIAL
     if name in owners:
         return f"{name} is in the package {owners[name]}: cthulhu check {owners[name]}"
-    close = difflib.get_close_matches(name, {record.distribution for record in records}, n=1)
-    hint = f"did you mean {close[0]}? If not, " if close else ""
+    hint = did_you_mean(name, {record.distribution for record in records}, cutoff=0.6)
+    hint = f"{hint} If not, " if hint else ""
     return f"no package {name!r} is installed: {hint}pip install {name}, or in its folder: pip install -e ."

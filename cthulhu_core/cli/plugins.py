@@ -20,8 +20,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cthulhu_core.probe import imported
-from cthulhu_core.registry import Row, rows, unknown_switches
+from cthulhu_core.registry import PluginError, Row, load, rows, unknown_switches
+from cthulhu_core.validation import RefusedCallback, validate
 
 NOTHING_INSTALLED = """\
 No callbacks or plugins are installed. Each is a package of its own:
@@ -56,10 +56,24 @@ def run(options: argparse.Namespace) -> int:
 
 def _checked(row: Row) -> tuple[Row, float | None]:
     """What becomes of ``row`` when it is imported, and the seconds that takes, where anything would import it."""
+    from cthulhu_core.checks.importing import find_out
+
     if row.state in ("off", "broken", "clash"):
         return row, None
-    seconds, reason = imported(row)
-    return row._replace(state="broken", reason=reason) if reason else row, seconds
+    module = row.record.module
+    imported = find_out([module])
+    reason = imported.failed.get(module, "")
+    if reason:
+        reason = f"{row.record} cannot be imported: {reason}"
+    else:
+        # It has just been imported by another process, so that it can be by this one.
+        try:
+            loaded = load(row)
+            if row.record.kind == "plugin":
+                validate(loaded)
+        except (PluginError, RefusedCallback) as error:
+            reason = str(error)
+    return row._replace(state="broken", reason=reason) if reason else row, imported.seconds
 
 
 def _cells(row: Row | None, seconds: float | None, options: argparse.Namespace) -> list[str]:

@@ -13,7 +13,8 @@ from cthulhu_core.testing.state import State
 from cthulhu_core.testing.values import Values
 
 
-class CallbackContract(Importing, Lifecycle, Ending, State, Values, Files, Ranks, Cost, Overriding):
+# pytest runs the tests of the last base first: importing comes before training, and training before its cost.
+class CallbackContract(Overriding, Cost, Ranks, Files, Values, State, Ending, Lifecycle, Importing):
     """The standard tests of a callback: subclass it in a file of tests, and say how the callback is made.
 
     ``make`` is called in an empty folder, once or twice in each test. What an author may declare beside it are the

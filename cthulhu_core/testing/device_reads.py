@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,8 +17,8 @@ READERS = ("item", "tolist", "__float__", "__bool__", "__int__", "__index__", "c
 class DeviceReads(Callback):
     """Counts what reads tensors in the batches of each epoch: up to its validation, or its end.
 
-    Counted are the methods of ``torch.Tensor`` that give a number or memory of the host, on every device. The first
-    callback of a run counts the reads of all others, too.
+    Counted are the methods of ``torch.Tensor`` that give a number or memory of the host, on every device, as far as
+    the thread that trains calls them: others may wait. The first callback of a run counts the reads of all others, too.
 
     Args:
         monkeypatch: what puts the methods back.
@@ -38,13 +39,13 @@ class DeviceReads(Callback):
         from torch import Tensor
 
         self.reads: list[str] = []
-        self._counting = False
+        self._counting, self._training = False, 0
         for name in READERS:
             monkeypatch.setattr(Tensor, name, self._counted(name, getattr(Tensor, name)))
 
     def _counted(self, name: str, read: Callable[..., Any]) -> Callable[..., Any]:
         def counted(tensor: Any, *arguments: Any, **named: Any) -> Any:
-            if self._counting:
+            if self._counting and threading.get_ident() == self._training:
                 self.reads.append(name)
                 # `item` may be how `__float__` is done: one read is counted once.
                 self._counting = False
@@ -58,7 +59,7 @@ class DeviceReads(Callback):
 
     @hookimpl
     def cthulhu_epoch_begin(self) -> None:
-        self._counting = True
+        self._counting, self._training = True, threading.get_ident()
 
     @hookimpl
     def cthulhu_test_begin(self) -> None:

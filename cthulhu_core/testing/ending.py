@@ -15,11 +15,11 @@ from typing import Any
 from cthulhu_core.generators import random_state
 from cthulhu_core.testing.left_open import new_threads, open_files
 from cthulhu_core.testing.lifecycle import fail
-from cthulhu_core.testing.plain import comparable
+from cthulhu_core.testing.plain import comparable, differences
 from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import Outcome, tiny_run
-from cthulhu_core.testing.verdict import broken
+from cthulhu_core.testing.verdict import broken, shown
 
 
 class Ending(Subject):
@@ -55,7 +55,7 @@ class Ending(Subject):
                 gc.collect()
             before = open_files()
             outcome = tiny_run([callback, *others])
-            left = [target for number, target in open_files().items() if before.get(number) != target]
+            left = [shown(target) for number, target in open_files().items() if before.get(number) != target]
             left += [str(warning.message) for warning in outcome.warned if warning.category is ResourceWarning]
             if left:
                 broken(
@@ -86,12 +86,11 @@ class Ending(Subject):
         outcome = tiny_run(callback)
         after = _settings()
         succeed(callback, outcome, "in a training of two epochs", MEND)
-        if changed := [name for name in before if before[name] != after[name]]:
+        if changed := differences(before, after, ("before", "after")):
             broken(
                 callback, "leaves the process other than it was",
                 expected="settings that are not its own are as before when the run is over",
-                found="\n".join(f"{name} was {before[name]!r} and is {after[name]!r}" for name in changed),
-                cure="put it back in on_teardown(), or leave it alone",
+                found=changed, cure="put it back in on_teardown(), or leave it alone",
             )  # fmt: skip
 
     def test_training_is_the_same_with_an_observer(self) -> None:
@@ -156,7 +155,8 @@ def _settings() -> dict[str, Any]:
     signals = [signal.SIGINT, signal.SIGTERM]
     return {
         "the current folder": os.getcwd(),  # noqa: PTH109 - as text
-        "os.environ": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+        # One by one, because what did not change is nobody's business.
+        **{f"os.environ[{name!r}]": value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
         "sys.path": list(sys.path),
         "sys.stdout": id(sys.stdout),
         "sys.stderr": id(sys.stderr),

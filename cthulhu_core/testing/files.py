@@ -11,7 +11,7 @@ from cthulhu_core.testing.disk import FailingDisk, contents, read_only
 from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import Outcome, tiny_run
-from cthulhu_core.testing.verdict import broken, told
+from cthulhu_core.testing.verdict import broken, shown, told
 from cthulhu_core.testing.writes import watch_writes
 
 
@@ -26,8 +26,8 @@ class Files(Subject):
         succeed(callback, outcome, "in a training of two epochs", MEND)
         if elsewhere := writes.outside(Path.cwd(), *self.may_write):
             broken(
-                callback, "writes where nobody sent it", expected=f"files below the current folder, {Path.cwd()}",
-                found="\n".join(str(path).replace(os.environ["HOME"], "~") for path in elsewhere),
+                callback, "writes where nobody sent it",
+                expected="files below the current folder, or where the user said", found="\n".join(map(shown, elsewhere)),
                 cure="write to a path that the user gives, or declare it in the test: may_write = ('~/.cache/mine',)",
             )  # fmt: skip
 
@@ -75,12 +75,11 @@ class Files(Subject):
         callback = self.make()
         _, before, after = self._fill_in_second_epoch(callback)
         spoilt = [
-            f"{_relative(path)} had {len(content)} bytes and "
-            + (f"has {len(after[path])}" if path in after else "is gone")
+            f"{shown(path)} had {len(content)} bytes and " + (f"has {len(after[path])}" if path in after else "is gone")
             for path, content in before.items()
             if not after.get(path, b"").startswith(content)
         ]
-        spoilt += [f"{_relative(path)} is new, with {len(after[path])} bytes" for path in after if path not in before]
+        spoilt += [f"{shown(path)} is new, with {len(after[path])} bytes" for path in after if path not in before]
         if spoilt:
             broken(
                 callback, "spoils its files when the disk is full",
@@ -118,7 +117,3 @@ def _names_a_path(error: OSError) -> bool:
 def _chain(error: BaseException | None) -> list[BaseException]:
     """``error`` and what it was raised from."""
     return [] if error is None else [error, *_chain(error.__cause__ or error.__context__)]
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(Path.cwd())

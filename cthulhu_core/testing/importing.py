@@ -13,7 +13,7 @@ from cthulhu_core.callback import Callback
 from cthulhu_core.testing.left_open import open_files
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import tiny_run
-from cthulhu_core.testing.verdict import broken
+from cthulhu_core.testing.verdict import broken, shown
 from cthulhu_core.testing.writes import watch_writes
 from cthulhu_core.validation import RefusedCallback, validate
 
@@ -90,7 +90,7 @@ class Importing(Subject):
         except RefusedCallback as error:
             broken(
                 callback, "is refused by every run", expected="hooks that exist, with the arguments that they give",
-                found=str(error), cure="see there",
+                found=str(error), cure="correct the name, or remove what no hook calls",
             )  # fmt: skip
 
     def test_making_it_does_nothing(self) -> None:
@@ -100,8 +100,8 @@ class Importing(Subject):
             callback = self.make()
         opened = [target for number, target in open_files().items() if files.get(number) != target]
         found = [
-            *(f"wrote {path}" for path in writes.paths),
-            *(f"opened {target}" for target in opened),
+            *(f"wrote {shown(path)}" for path in writes.paths),
+            *(f"opened {shown(target)}" for target in opened),
             *(["started a thread"] if threading.active_count() > threads else []),
         ]
         if found:

@@ -10,7 +10,7 @@ import pytest
 
 from cthulhu_core.testing.subject import Subject, succeed
 from cthulhu_core.testing.training import tiny_run
-from cthulhu_core.testing.verdict import broken
+from cthulhu_core.testing.verdict import broken, shown
 from cthulhu_core.testing.writes import watch_writes
 
 
@@ -40,7 +40,7 @@ class Ranks(Subject):
             with watch_writes() as writes, contextlib.redirect_stdout(printed):
                 outcome = tiny_run(callback)
         succeed(callback, outcome, "in the second process of two", "take nothing for granted that rank 0 has made")
-        found = [f"wrote {path}" for path in writes.paths]
+        found = [f"wrote {shown(path)}" for path in writes.paths]
         found += [f"printed {printed.getvalue()!r}"] if printed.getvalue() else []
         if found:
             broken(

@@ -12,7 +12,7 @@ from typing import Any
 from cthulhu_core.checkpoint import Checkpoint
 from cthulhu_core.plain import pack
 from cthulhu_core.run import Run
-from cthulhu_core.testing.plain import comparable
+from cthulhu_core.testing.plain import differences
 from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import BATCHES, Planted, tiny_run
@@ -54,7 +54,7 @@ class State(Subject):
         outcome = tiny_run([look, fresh], epochs=checkpoint.state["run"]["epoch"], checkpoint=checkpoint)
         succeed(fresh, outcome, "when its state is loaded", _CURE)
         saved = _saved_state(checkpoint, callback)
-        if changed := _differences(self._kept(saved), self._kept(found[0]), ("was saved", "is given back")):
+        if changed := differences(self._kept(saved), self._kept(found[0]), ("was saved", "is given back")):
             broken(
                 callback, "does not take its state back",
                 expected="after load_state_dict(state), state_dict() gives that state again",
@@ -83,9 +83,9 @@ class State(Subject):
                        found=told(error), cure=cure)  # fmt: skip
             outcome, original = tiny_run(copy), tiny_run(callback)
             succeed(copy, outcome, f"as a copy that was pickled {when}", cure)
-            if repr(outcome.history) != repr(original.history):
-                broken(callback, f"is another one when it was pickled {when}", expected=f"{original.history}",
-                       found=f"{outcome.history}", cure=cure)  # fmt: skip
+            if changed := differences(original.history, outcome.history, ("by the original", "by the copy")):
+                broken(callback, f"is another one when it was pickled {when}", expected="a copy logs the same",
+                       found=changed, cure=cure)  # fmt: skip
 
     def _compare_with_resumed(self, hook: str, step: int, where: str) -> None:
         def crash(run: Run) -> None:
@@ -107,13 +107,13 @@ class State(Subject):
         last = interrupted.last
         states = [saves.last if saves.checkpoints else last for saves in (whole, resumed)]
         pairs: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-            ("logs", straight.history, outcome.history),
-            ("state", _saved_state(states[0], callback), _saved_state(states[1], callback)),
+            ("other logs", straight.history, outcome.history),
+            ("another state", _saved_state(states[0], callback), _saved_state(states[1], callback)),
         ]
         for what, expected, found in pairs:
-            if changed := _differences(self._kept(expected), self._kept(found), ("without a break", "with it")):
+            if changed := differences(self._kept(expected), self._kept(found), ("without a break", "with it")):
                 broken(
-                    callback, f"has another {what} at the end when the run was resumed {where}",
+                    callback, f"has {what} at the end when the run was resumed {where}",
                     expected="a run that is resumed ends as the one that was never interrupted",
                     found=changed, cure=_CURE + ". What is another one in each run, such as a number drawn for it, is "
                     "declared in the test: new_in_each_run = ('name',)",
@@ -153,21 +153,6 @@ def _state_of(callback: Any) -> dict[str, Any]:
     """The state of a callback; what is no ``Callback`` need not have any."""
     state: dict[str, Any] = getattr(callback, "state_dict", dict)()
     return state
-
-
-def _differences(expected: dict[str, Any], found: dict[str, Any], words: tuple[str, str]) -> str:
-    """What differs, a line for each name, in which ``words`` say which is which; empty where nothing does."""
-    nothing = "nothing"
-    return "\n".join(
-        f"{name}: {_short(expected.get(name, nothing))} {words[0]}, {_short(found.get(name, nothing))} {words[1]}"
-        for name in {**expected, **found}
-        if comparable(expected.get(name, nothing)) != comparable(found.get(name, nothing))
-    )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]} ..."
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 from cthulhu_core.callback import Callback
 from cthulhu_core.hookspecs import Logs
+from cthulhu_core.testing.plain import differences
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import tiny_run, written_run
 from cthulhu_core.testing.verdict import broken
@@ -88,10 +89,11 @@ class Values(Subject):
         """It takes nothing out of the logs of an epoch, and changes nothing in them."""
         callback = self.make()
         for before, after in self._logs(callback):
-            changed = {name: after.get(name, "gone") for name in before if before[name] != after.get(name)}
-            if changed:
+            kept = {name: after[name] for name in before if name in after}
+            if changed := differences(before, kept, ("before", "after")):
                 broken(
-                    callback, "changes what others have logged", expected=f"{before}", found=f"{changed}",
+                    callback, "changes what others have logged",
+                    expected="their values stay as they are", found=changed,
                     cure="work with a copy, dict(logs); add under a name of your own, which later callbacks see",
                 )  # fmt: skip
 

@@ -11,6 +11,8 @@ import pytest
 
 from cthulhu_core.validation import name_of
 
+_WIDTH = 100  # what stands in a line of a message, beside its label
+
 _CORE = str(Path(__file__).parents[1])
 
 
@@ -25,7 +27,7 @@ def broken(callback: object, what: str, *, expected: str, found: str, cure: str)
         cure: what its author can do.
     """
     name = callback.__name__ if isinstance(callback, type) else name_of(callback)
-    rows = {"expected": expected, "found": found, "cure": cure}
+    rows = {"expected": textwrap.fill(expected, _WIDTH), "found": found, "cure": textwrap.fill(cure, _WIDTH)}
     lines = [f"{name} {what}.", "", *(_row(label, text) for label, text in rows.items())]
     # The frames between the test and here are ours, and tell the author nothing; nor does what led to it.
     raise pytest.fail.Exception("\n".join(lines), pytrace=False) from None
@@ -33,6 +35,14 @@ def broken(callback: object, what: str, *, expected: str, found: str, cure: str)
 
 def _row(label: str, text: str) -> str:
     return textwrap.indent(text, " " * 12).replace(" " * 12, f"  {label:<10}", 1)
+
+
+def shown(path: object) -> str:
+    """A path as a message names it: relative to the current folder, or to the home, where it is in one."""
+    for folder, name in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if Path(str(path)).is_relative_to(folder):
+            return name + str(Path(str(path)).relative_to(folder))
+    return str(path)
 
 
 def told(error: BaseException) -> str:

@@ -3,16 +3,15 @@
 import re
 from pathlib import Path
 
+from examples_in_pages import blocks, run
+
 README = Path(__file__).parents[2] / "README.md"
 
 
 def test_examples_run_in_the_order_of_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) >= 6
-    namespace = {"__name__": "readme"}
-    for number, block in enumerate(blocks, 1):
-        exec(compile(block, f"README.md, block {number}", "exec"), namespace)
+    assert len(blocks(README)) >= 6
+    namespace = run(README)
     assert len(namespace["history"].losses) == 20 * 8
     assert namespace["run"].history.epoch == [0, 1, 2]
     header = (tmp_path / "run" / "largest.csv").read_text().splitlines()[0]
