@@ -235,7 +235,12 @@ def lowest(session: nox.Session) -> None:
     # A package that requires nothing but the core has nothing that could be lower.
     requires = {name: load_toml(FOLDERS[name] / "pyproject.toml")["project"]["dependencies"] for name in PLUGINS}
     demanding = [name for name in PLUGINS if len(requires[name]) > 1]
-    pytest(session, *sorted(ROOT.glob("tests/test_*.py")), *(FOLDERS[name] / "tests" for name in demanding))
+    pytest(
+        session,
+        *sorted(ROOT.glob("tests/test_*.py")),
+        ROOT / "tests" / "cli",
+        *(FOLDERS[name] / "tests" for name in demanding),
+    )
 
 
 @nox.session(requires=["build"])

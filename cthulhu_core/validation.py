@@ -113,9 +113,7 @@ def _hookimpl_problems(plugin: object, name: str, options: dict[str, Any]) -> It
     hook = options.get("specname") or name
     where = f"{name_of(plugin)}.{name}"
     if hook not in HOOKS:
-        yield Problem(
-            f"{where}: there is no hook {hook}", did_you_mean(hook, HOOKS) or f"hooks are {', '.join(HOOKS)}"
-        )
+        yield Problem(f"{where}: there is no hook {hook}", did_you_mean(hook, HOOKS) or f"hooks are {', '.join(HOOKS)}")
         return
     if options.get("hookwrapper"):
         yield Problem(f"{where}: hookwrapper=True is pluggy's old style", "use wrapper=True")

@@ -27,7 +27,8 @@ class Files(Subject):
         if elsewhere := writes.outside(Path.cwd(), *self.may_write):
             broken(
                 callback, "writes where nobody sent it",
-                expected="files below the current folder, or where the user said", found="\n".join(map(shown, elsewhere)),
+                expected="files below the current folder, or where the user said",
+                found="\n".join(map(shown, elsewhere)),
                 cure="write to a path that the user gives, or declare it in the test: may_write = ('~/.cache/mine',)",
             )  # fmt: skip
 
