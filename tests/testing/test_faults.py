@@ -68,7 +68,8 @@ def test_callback_without_a_fault_passes_all(tmp_path: Path) -> None:
     reports = contract_of("faults.Faultless", tmp_path)
     assert reports.failed == [], reports.messages[reports.failed[0]]
     assert sorted(reports.outcomes) == STANDARD
-    assert set(reports.outcomes.values()) == {"passed"}
+    skipped = {name for name, outcome in reports.outcomes.items() if outcome != "passed"}
+    assert skipped == {"test_it_survives_pickling_when_it_says_so"}  # it does not say so
 
 
 @pytest.mark.slow
