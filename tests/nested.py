@@ -7,7 +7,6 @@ import gc
 import io
 import itertools
 import sys
-import warnings
 from pathlib import Path
 from textwrap import dedent
 
@@ -51,13 +50,13 @@ def run_tests(folder: Path, source: str, *arguments: str, conftest: str = "") ->
     file = folder / f"test_nested_{next(_numbers)}.py"
     file.write_text(dedent(source), encoding="utf-8")
     reports, printed = Reports(), io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        pytest.main([f"--rootdir={folder}", f"-c{folder / 'pytest.ini'}", str(file), *arguments], plugins=[reports])
-    # What a fault has left open is closed here, and not in the test that comes next: pytest keeps the last failure.
-    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
-        vars(sys).pop(name, None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
+    arguments = (f"--rootdir={folder}", f"-c{folder / 'pytest.ini'}", str(file), *arguments)
+    with contextlib.redirect_stdout(printed), pytest.MonkeyPatch.context() as patch:
+        # What a fault has left open is closed here, and not in the test that comes next: pytest keeps the last failure.
+        patch.setattr(sys, "unraisablehook", lambda unraisable: None)
+        pytest.main(list(arguments), plugins=[reports])
+        for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+            vars(sys).pop(name, None)
         gc.collect()
     assert reports.outcomes, printed.getvalue()
     return reports

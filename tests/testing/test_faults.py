@@ -64,8 +64,9 @@ def test_there_is_a_fault_for_each_standard_test() -> None:
     assert sorted(map(meant_for, FAULTS)) == [name for name in STANDARD if name not in own]
 
 
-def test_callback_without_a_fault_passes_all(tmp_path: Path) -> None:
-    reports = contract_of("faults.Faultless", tmp_path)
+@pytest.mark.parametrize("name", ["Faultless", "IsNoCallback"])
+def test_callback_without_a_fault_passes_all(name: str, tmp_path: Path) -> None:
+    reports = contract_of(f"faults.{name}", tmp_path)
     assert reports.failed == [], reports.messages[reports.failed[0]]
     assert sorted(reports.outcomes) == STANDARD
     skipped = {name for name, outcome in reports.outcomes.items() if outcome != "passed"}
