@@ -255,6 +255,7 @@ def together(session: nox.Session) -> None:
 def template(session: nox.Session) -> None:
     """The package that ``cthulhu new`` writes: built, installed, and all that its own noxfile checks."""
     install(session, core_with("testing"), *group("template"))
+    cache = str(Path(session.create_tmp(), "mypy").resolve())
     # Not below .nox: ruff leaves out what git ignores.
     with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
         for name in ("acme-x", "cthulhu-a-name-of-thirty-five-signs", "cthulhu-slack"):
@@ -264,7 +265,7 @@ def template(session: nox.Session) -> None:
         session.chdir("cthulhu-slack")
         session.run("python", "-m", "build", "--no-isolation", "--wheel", silent=True)
         install(session, *Path("dist").glob("*.whl"))
-        session.run("nox", "--no-venv", "--no-install")
+        session.run("nox", "--no-venv", "--no-install", env={"MYPY_CACHE_DIR": cache})
 
 
 @nox.session(requires=["build"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Container, Iterator, Sequence
-from types import MethodType
+from types import MethodType, new_class
 from typing import Any, NamedTuple
 
 from cthulhu_core.callback import METHODS, Callback
@@ -61,6 +61,8 @@ def problems(plugin: object) -> Iterator[Problem]:
 
 def problems_of_class(kind: type[Callback]) -> Iterator[Problem]:
     """Every reason to refuse the instances of ``kind``, as far as it shows before one is made."""
+    if hasattr(kind, "__del__"):  # which expects what the constructor sets
+        kind = new_class(kind.__name__, (kind,), exec_body=lambda body: body.update(__del__=lambda self: None))
     try:
         unmade = object.__new__(kind)
     except TypeError:  # a class that is a dict as well, for one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ SOURCE = """
 @pytest.fixture
 def formats(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two packages: one saves .a and .b, the other .c; nothing else is switched on."""
-    monkeypatch.setenv("CTHULHU_DISABLE", "checkpoint")
+    monkeypatch.setenv("CTHULHU_DISABLE", ",".join(point.name for point in entry_points(group="cthulhu.plugins")))
     install(site, "acme-ab", modules={"acme_ab": SOURCE.format((".b", ".a"))}, plugins={"ab": "acme_ab"})
     install(site, "acme-c", modules={"acme_c": SOURCE.format([".c"])}, plugins={"c": "acme_c"})
 

@@ -54,7 +54,8 @@ def find_out(modules: Sequence[str]) -> Imported:
     except subprocess.TimeoutExpired:
         return Imported(failed=dict.fromkeys(modules, f"it takes more than {_TIMEOUT} seconds"))
     if done.returncode:
-        return Imported(failed=dict.fromkeys(modules, f"it ends the process with status {done.returncode}"))
+        last = "".join(f": {line}" for line in done.stderr.strip().splitlines()[-1:])
+        return Imported(failed=dict.fromkeys(modules, f"it ends the process with status {done.returncode}{last}"))
     return Imported(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -73,7 +74,8 @@ def report(modules: Sequence[str]) -> None:
                 failed[module] = f"{type(error).__name__}: {error}"
     seconds = perf_counter() - began
     others = [(name, *place) for name, place in watch.asked.items() if name in sys.modules]
-    print(json.dumps(asdict(Imported(seconds, others, failed))))  # noqa: T201 - what the other process reads
+    # On a line of its own, whatever else has been written.
+    print("\n" + json.dumps(asdict(Imported(seconds, others, failed))))  # noqa: T201 - what the other process reads
 
 
 class _Watch:

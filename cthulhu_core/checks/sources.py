@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import cthulhu_core
 from cthulhu_core.checks.package import Finding, Package
 
-_PUBLIC_MODULES = ("cthulhu_core.testing",)
+_CORE = "cthulhu_core"
+_PUBLIC_MODULES = ("testing",)
+"""The modules of the core that others may import, beside the core itself."""
 
 
 def public_names(package: Package) -> Iterator[Finding]:
@@ -33,17 +35,16 @@ def _private_imports(node: ast.AST) -> list[str]:
         return [name.name for name in node.names if not _is_public(name.name)]
     if not isinstance(node, ast.ImportFrom) or node.level or node.module is None:
         return []
-    if node.module == "cthulhu_core":
-        public = {*cthulhu_core.__all__, "*", *(module.partition(".")[2] for module in _PUBLIC_MODULES)}
+    if node.module == _CORE:
+        public = {*cthulhu_core.__all__, "*", *_PUBLIC_MODULES}
         return [f"cthulhu_core.{name.name}" for name in node.names if name.name not in public]
     return [] if _is_public(node.module) else [node.module]
 
 
 def _is_public(module: str) -> bool:
     """Whether a module may be imported by others."""
-    if not module.startswith("cthulhu_core."):
-        return True
-    return any(f"{module}.".startswith(f"{public}.") for public in _PUBLIC_MODULES)
+    top, _, below = module.partition(".")
+    return top != _CORE or below.partition(".")[0] in ("", *_PUBLIC_MODULES)
 
 
 def _public_instead(node: ast.AST) -> str:

@@ -10,6 +10,7 @@ changed; the callback shows what can be said of one.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -27,11 +28,11 @@ def run(options: argparse.Namespace) -> int:
     try:
         names = Names.of(options.name)
         files = write(names, options.folder)
-    except FileNotFoundError:
-        print(f"there is no folder {options.folder}: make it, or name another one with --folder", file=sys.stderr)
-        return 1
-    except (RefusedName, OSError) as error:
+    except (RefusedName, FileExistsError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{options.folder}: {error.strerror}: name a folder that you may write to with --folder", file=sys.stderr)
         return 1
     folder = options.folder / names.distribution
     check = f"cthulhu check {names.distribution}"
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"""\
 {folder}: {len(files)} files, with the callback {names.klass}. Next:
 
-  cd {folder}
+  cd {shlex.quote(str(folder))}
   {'pip install -e ".[test]"':{width}}  # now `from cthulhu.callbacks import {names.klass}` works
   {"pytest":{width}}  # its tests, and those that every callback has to pass
   {check:{width}}  # what would trouble its users

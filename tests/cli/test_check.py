@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from cthulhu_core.checks import hooks, imports, metadata, offers, sources
+from cthulhu_core.checks import hooks, importing, imports, metadata, offers, sources
 from cthulhu_core.checks.package import Finding, find
 from cthulhu_core.checks.rules import findings
 from cthulhu_core.cli.main import main
@@ -280,6 +280,31 @@ def test_plugin_that_does_not_say_what_it_logs_is_found_where_it_is_called_in_ru
     assert (found.where, found.cure) == ("silent.py:1", "write logged = (), or the names, beside its hooks")
 
 
+def test_class_is_looked_at_without_making_or_ending_an_object(package, capsys):
+    source = """
+        class Acme(Callback):
+            on_error = "ignore"
+            def __init__(self):
+                raise RuntimeError("made")
+            def __del__(self):
+                self.file.close()
+    """
+    found = list(hooks.accepted(package(**callbacks(source, "Acme"))))
+    assert [each.what for each in found] == ["Acme.on_error is 'ignore'"]
+
+
+def test_service_that_a_callback_would_never_be_asked_for_is_found(package):
+    source = """
+        class Acme(Callback):
+            @hookimpl
+            def cthulhu_saved_suffixes(self):
+                return (".acme",)
+    """
+    (found,) = hooks.accepted(package(**callbacks(source, "Acme")))
+    assert (found.what, found.where) == ("Acme.cthulhu_saved_suffixes would never be called", "acme/__init__.py:4")
+    assert "offer the object as an entry point" in found.cure
+
+
 def test_default_that_all_instances_share_is_found(package):
     source = """
         class Acme(Callback):
@@ -339,6 +364,11 @@ def test_what_the_core_imports_when_it_is_asked_for_counts_as_imported_by_the_pa
         ("raise OSError('no such device')", "acme:Acme", "OSError: no such device"),
         ("raise SystemExit('bye')", "acme:Acme", "SystemExit: bye"),
         ("import os; os._exit(3)", "acme:Acme", "it ends the process with status 3"),
+        (
+            "import os; os.write(2, b'bus error'); os._exit(3)",
+            "acme:Acme",
+            "it ends the process with status 3: bus error",
+        ),
         ("Acmee = 1", "acme:Acme", "module 'acme' has no attribute 'Acme'"),
     ],
 )
@@ -347,6 +377,17 @@ def test_entry_point_that_cannot_be_imported_is_found_with_the_cause(package, so
     assert found == Finding(
         f"Acme cannot be imported: {cause}", POINT + "Acme", "see it fail: python -c 'from acme import Acme'"
     )
+
+
+def test_import_that_does_not_end_is_given_up(package, monkeypatch):
+    monkeypatch.setattr(importing, "_TIMEOUT", 0.5)
+    (found,) = imports.loads(package(modules={"acme/__init__": "import time; time.sleep(60)"}))
+    assert found.what == "Acme cannot be imported: it takes more than 0.5 seconds"
+
+
+def test_what_an_import_prints_is_not_taken_for_its_result(package, capfd):
+    noise = "import os\nprint('hello', end='')\nos.write(1, b'hello')\n"
+    assert findings(package(modules={"acme/__init__": noise + dedent(ACME)})) == []
 
 
 def test_private_names_of_the_core_are_found_wherever_they_are_imported(package):

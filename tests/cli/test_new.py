@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import datetime
+import errno
 import re
 import sys
 
@@ -155,17 +156,20 @@ def test_without_git_the_authors_are_those_of_the_package(here, monkeypatch):
 
 
 def test_folder_can_be_elsewhere(here, capsys):
-    (here / "code").mkdir()
-    assert main(["new", "acme-slack", "--folder", "code"]) == 0
-    assert (here / "code" / "acme-slack" / "pyproject.toml").is_file()
-    assert "\n  cd code/acme-slack\n" in capsys.readouterr().out
+    (here / "my code").mkdir()
+    assert main(["new", "acme-slack", "--folder", "my code"]) == 0
+    assert (here / "my code" / "acme-slack" / "pyproject.toml").is_file()
+    assert "\n  cd 'my code/acme-slack'\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["acme-slack"], "acme-slack is there already: choose another name or --folder, or move it away\n"),
-        (["acme-slack", "--folder", "no"], "there is no folder no: make it, or name another one with --folder\n"),
+        (
+            ["acme-slack", "--folder", "no"],
+            "no: No such file or directory: name a folder that you may write to with --folder\n",
+        ),
         (["json"], "'json' cannot be the name of a new package: a module json can be imported already"),
     ],
 )
@@ -177,17 +181,18 @@ def test_refusal_is_a_sentence_and_writes_nothing(here, capsys, arguments, messa
     assert [path.name for path in here.iterdir()] == ["acme-slack"]
 
 
-def test_failure_in_the_midst_leaves_nothing(here, monkeypatch):
+def test_failure_in_the_midst_leaves_nothing(here, monkeypatch, capsys):
     real, count = scaffold._write, iter(range(100))
 
     def write(*arguments):
         if next(count) == 5:
-            raise OSError("no space left")
+            raise OSError(errno.ENOSPC, "No space left on device")
         return real(*arguments)
 
     monkeypatch.setattr(scaffold, "_write", write)
     assert main(["new", "acme-slack"]) == 1
     assert list(here.iterdir()) == []
+    assert capsys.readouterr().err == ".: No space left on device: name a folder that you may write to with --folder\n"
 
 
 def test_classes_that_the_files_import_are_no_names_of_callbacks(here):
