@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.machinery import ModuleSpec
@@ -37,11 +39,15 @@ class Imported:
         seconds: how long it took.
         others: packages that came with it, neither of the standard library nor of the core: name, file, line.
         failed: modules that cannot be imported, and why.
+        printed: what it printed.
+        threads: how many threads it left running.
     """
 
     seconds: float = 0.0
     others: list[tuple[str, str, int]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    printed: str = ""
+    threads: int = 0
 
 
 def find_out(modules: Sequence[str]) -> Imported:
@@ -65,8 +71,9 @@ def report(modules: Sequence[str]) -> None:
     watch = _Watch(own)
     sys.meta_path.insert(0, watch)
     failed = {}
+    printed, threads = io.StringIO(), threading.active_count()
     began = perf_counter()
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(printed):
         for module in modules:
             try:
                 importlib.import_module(module)
@@ -74,8 +81,9 @@ def report(modules: Sequence[str]) -> None:
                 failed[module] = f"{type(error).__name__}: {error}"
     seconds = perf_counter() - began
     others = [(name, *place) for name, place in watch.asked.items() if name in sys.modules]
+    found = Imported(seconds, others, failed, printed.getvalue(), threading.active_count() - threads)
     # On a line of its own, whatever else has been written.
-    print("\n" + json.dumps(asdict(Imported(seconds, others, failed))))  # noqa: T201 - what the other process reads
+    print("\n" + json.dumps(asdict(found)))  # noqa: T201 - what the other process reads
 
 
 class _Watch:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-import json
-import subprocess
-import sys
 import threading
-from typing import NamedTuple
 
 from cthulhu_core.callback import Callback
+from cthulhu_core.checks.importing import Imported, find_out
 from cthulhu_core.testing.left_open import open_files
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import tiny_run
@@ -17,36 +14,11 @@ from cthulhu_core.testing.verdict import broken, shown
 from cthulhu_core.testing.writes import watch_writes
 from cthulhu_core.validation import RefusedCallback, validate
 
-_IMPORT = """
-import sys, json, threading
-name, sys.path[:] = sys.argv[1], json.loads(sys.argv[2])
-import cthulhu_core
-before, threads = set(sys.modules), threading.active_count()
-__import__(name)
-tops = {each.partition(".")[0] for each in set(sys.modules) - before}
-others = sorted(tops - set(sys.stdlib_module_names) - {name.partition(".")[0], "cthulhu", "cthulhu_core"})
-sys.stderr.write(json.dumps([others, threading.active_count() - threads]))
-"""
-
-
-class Imported(NamedTuple):
-    """What importing a module did in a process of its own."""
-
-    packages: list[str]
-    threads: int
-    printed: str
-    failure: str
-
 
 @functools.cache
 def imported(module: str) -> Imported:
-    """Import ``module`` beside nothing but the core. One process does for all that is asked of it."""
-    command = [sys.executable, "-c", _IMPORT, module, json.dumps(sys.path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return Imported([], 0, done.stdout, done.stderr.strip().splitlines()[-1])
-    packages, threads = json.loads(done.stderr.rpartition("\n")[2])
-    return Imported(packages, threads, done.stdout, "")
+    """Import ``module`` in a process of its own, which does for all that is asked of it."""
+    return find_out([module])
 
 
 class Importing(Subject):
@@ -56,16 +28,17 @@ class Importing(Subject):
         """Importing the module brings no package but itself and the core: a command line that lists it stays fast."""
         kind = type(self.make())
         found = imported(kind.__module__)
-        if found.failure:
+        for failure in found.failed.values():
             broken(
                 kind, "cannot be imported in a fresh process", expected=f"import {kind.__module__}",
-                found=found.failure, cure="let the callback be in an installed module, not in the file of the test",
+                found=failure, cure="let the callback be in an installed module, not in the file of the test",
             )  # fmt: skip
-        if packages := [each for each in found.packages if each not in self.allowed_imports]:
+        if places := {name: f"{file}:{line}" for name, file, line in found.others if name not in self.allowed_imports}:
+            packages = list(places)
             broken(
                 kind, f"imports {', '.join(packages)} when {kind.__module__} is imported",
                 expected="import brings the standard library, cthulhu_core and the package itself",
-                found=f"{', '.join(packages)} in sys.modules after it",
+                found="\n".join(f"{name}, by {place}" for name, place in places.items()),
                 cure="import it in the function that uses it; of a small package, declare it in the test: "
                 f"allowed_imports = {(*self.allowed_imports, *packages)!r}",
             )  # fmt: skip
