@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -145,18 +146,26 @@ def main(folder: Path, seed: int, kills: int) -> None:
 
     for number in range(kills + 1):
         place = folder / str(number)
-        place.mkdir()
         # Most are killed once, every third one again and again while it goes on. The first one is left alone.
         times = 0 if number == 0 else 1 if number % 3 else 3
-        batches = EPOCHS * STEPS // max(times, 1)
-        moments = [(chosen.randint(1, batches), chosen.uniform(0, 0.03)) for _ in range(times)]
-        killed = 0
-        while killed < times and not in_a_child(place, *moments[killed]):
-            killed += 1
-        if killed == times:
-            in_a_child(place, None, 0.0)
+        moments = killed(place, times, chosen)
+        while times and not moments:  # it was faster than the kill
+            shutil.rmtree(place)
+            moments = killed(place, times, chosen)
         outcome = json.loads((place / "outcome.json").read_text())
-        print(json.dumps({"moments": moments[:killed], "outcome": outcome}), flush=True)  # noqa: T201
+        print(json.dumps({"moments": moments, "outcome": outcome}), flush=True)  # noqa: T201
+
+
+def killed(place: Path, times: int, chosen: random.Random) -> list[tuple[int, float]]:
+    """Train to the end in ``place``, killed so many times if it does not get there before; gives when it was."""
+    place.mkdir()
+    batches = EPOCHS * STEPS // max(times, 1)
+    moments = [(chosen.randint(1, batches), chosen.uniform(0, 0.03)) for _ in range(times)]
+    for number, moment in enumerate(moments):
+        if in_a_child(place, *moment):
+            return moments[:number]
+    in_a_child(place, None, 0.0)
+    return moments
 
 
 if __name__ == "__main__":
