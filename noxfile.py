@@ -194,14 +194,14 @@ def browser(session: nox.Session, name: str) -> None:
 
 @nox.session(requires=["build"])
 def docs(session: nox.Session) -> None:
-    """Build the documentation into ``site``; what it says of the packages is read from their wheels, and tested."""
+    """Build the documentation into ``site`` from the wheels; run its examples and its tutorial."""
     install(session, *map(whole, FOLDERS), *group("docs"), *group("test"))
     site = ROOT / "site"
     # The theme announces other tools, and is looked at no more than this.
     session.env.update({"NO_MKDOCS_2_WARNING": "1", "SITE": str(site)})
     session.run("mkdocs", "build", "--strict", "--quiet", "--clean", "--site-dir", str(site))
-    # In one process: what takes longest is the import of torch.
-    pytest(session, ROOT / "tests" / "docs", "--numprocesses=0")
+    session.env["WHEELS"] = str(DIST)  # with which the tutorial makes an environment of its own
+    pytest(session, ROOT / "tests" / "docs")
 
 
 @nox.session(requires=["build"], default=False)
@@ -298,5 +298,4 @@ def slow(session: nox.Session) -> None:
     """The tests of everything that take more than a few seconds."""
     tools = [*group("test"), *(tool for name in PLUGINS for tool in group("test", name))]
     install(session, *map(whole, FOLDERS), *dict.fromkeys(tools))
-    session.env["WHEELS"] = str(DIST)  # with which the tutorial makes an environment of its own
     pytest(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS), marks="slow")

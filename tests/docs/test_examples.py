@@ -57,7 +57,6 @@ def test_pages_of_which_something_is_expected_are_there():
     assert set(EXPECTED) <= set(map(name_of, PAGES))
 
 
-@pytest.mark.slow
 def test_commands_for_operators_print_what_the_page_says(tmp_path):
     programs = str(Path(sys.executable).parent)
     unset = ("CTHULHU_CONFIG", "CTHULHU_DISABLE")

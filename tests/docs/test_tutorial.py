@@ -19,7 +19,7 @@ PAGES = [ROOT / "docs" / "packages" / f"{name}.md" for name in ("writing", "test
 def environment(tmp_path: Path) -> dict[str, str]:
     """The variables of a new environment, which has the wheel of the core and what it needs."""
     if "WHEELS" not in os.environ:
-        pytest.skip("there are no wheels to install: nox -s slow builds them")
+        pytest.skip("there are no wheels to install: nox -s docs builds them")
     (core,) = Path(os.environ["WHEELS"]).glob("cthulhu_core-*.whl")
     python = tmp_path / "environment" / "bin" / "python"
     uv, constraints = [sys.executable, "-m", "uv"], str(ROOT / "constraints.txt")
@@ -32,7 +32,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**kept, "PATH": path, "PIP_CONSTRAINT": constraints, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
-@pytest.mark.slow
 def test_pages_are_followed_from_a_new_package_to_its_wheel(environment, tmp_path):
     folder = tmp_path / "work"
     folder.mkdir()
