@@ -193,7 +193,8 @@ def cthulhu_saved_suffixes() -> Iterable[str] | None:
     """
 
 
-# The four that follow answer for the suffixes that they know, and give None for all others.
+# The four that follow answer for the suffixes that they know, and give None for all others. A CheckpointError of theirs
+# need not name the file: who asks does.
 
 
 @hookspec(firstresult=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path as Folder
 from pathlib import PurePath
@@ -32,9 +33,10 @@ def save(
         ImportError: no installed package saves files with this suffix; the message says which to install.
         CheckpointError, OSError: it cannot be saved.
     """
-    saved = service_manager().hook.cthulhu_save_model(
-        run=run, model=model, filepath=filepath, weights_only=weights_only, background=background
-    )
+    with _naming(filepath):
+        saved = service_manager().hook.cthulhu_save_model(
+            run=run, model=model, filepath=filepath, weights_only=weights_only, background=background
+        )
     if not saved:
         raise no_format("saves", filepath)
     return saved if isinstance(saved, Future) else None
@@ -47,7 +49,9 @@ def load_weights(model: nn.Module, filepath: Path) -> None:
         ImportError: no installed package loads files with this suffix; the message says which to install.
         CheckpointError: the file is damaged or of another kind, or its weights do not fit; all differences are listed.
     """
-    if not service_manager().hook.cthulhu_load_weights(model=model, filepath=filepath):
+    with _naming(filepath):
+        loaded = service_manager().hook.cthulhu_load_weights(model=model, filepath=filepath)
+    if not loaded:
         raise no_format("loads", filepath)
 
 
@@ -61,7 +65,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     hook = service_manager().hook.cthulhu_load_checkpoint
     if not PurePath(path).suffix or Folder(path).is_dir():
         return _newest(Folder(path), hook)
-    checkpoint: Checkpoint | None = hook(filepath=path)
+    with _naming(path):
+        checkpoint: Checkpoint | None = hook(filepath=path)
     if checkpoint is None:
         raise no_format("loads", path)
     return checkpoint
@@ -74,7 +79,8 @@ def _newest(folder: Folder, hook: Callable[..., Checkpoint | None]) -> Checkpoin
     unusable = []
     for file in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name), reverse=True):
         try:
-            checkpoint = hook(filepath=file)
+            with _naming(file):
+                checkpoint = hook(filepath=file)
         except CheckpointError as error:
             unusable.append(error)
             continue
@@ -97,9 +103,21 @@ def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None) 
         ImportError: no installed package loads files with this suffix; the message says which to install.
         CheckpointError: the file is damaged or of another kind, or holds no architecture.
     """
-    model: nn.Module | None = service_manager().hook.cthulhu_load_model(
-        filepath=filepath, custom_objects=custom_objects
-    )
+    with _naming(filepath):
+        model: nn.Module | None = service_manager().hook.cthulhu_load_model(
+            filepath=filepath, custom_objects=custom_objects
+        )
     if model is None:
         raise no_format("loads", filepath)
     return model
+
+
+@contextlib.contextmanager
+def _naming(filepath: Path) -> Iterator[None]:
+    """Name the file in an error of a plugin that does not."""
+    try:
+        yield
+    except CheckpointError as error:
+        if error.filepath is not None:
+            raise
+        raise CheckpointError(error.reason, filepath) from error

@@ -5,14 +5,13 @@ Nothing heavy is imported before there is a file to save or load.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from cthulhu_core import Checkpoint, CheckpointError, Run, hookimpl
+from cthulhu_core import Checkpoint, Run, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -35,12 +34,11 @@ def cthulhu_save_model(
         return None
     from cthulhu_checkpoint import writer
 
-    with _naming(filepath):
-        checkpoint = Checkpoint.of(model, run, weights_only)
-        if background:
-            return writer.save_later(checkpoint.copied(), filepath)
-        writer.save(checkpoint, filepath)
-        return True
+    checkpoint = Checkpoint.of(model, run, weights_only)
+    if background:
+        return writer.save_later(checkpoint.copied(), filepath)
+    writer.save(checkpoint, filepath)
+    return True
 
 
 @hookimpl
@@ -61,8 +59,7 @@ def cthulhu_load_model(
     checkpoint = cthulhu_load_checkpoint(filepath)
     if checkpoint is None:
         return None
-    with _naming(filepath):
-        return checkpoint.build(custom_objects, max_bytes=Path(filepath).stat().st_size)
+    return checkpoint.build(custom_objects, max_bytes=Path(filepath).stat().st_size)
 
 
 @hookimpl
@@ -71,21 +68,9 @@ def cthulhu_load_weights(model: torch.nn.Module, filepath: str | os.PathLike[str
     checkpoint = cthulhu_load_checkpoint(filepath)
     if checkpoint is None:
         return None
-    with _naming(filepath):
-        checkpoint.load_into(model)
+    checkpoint.load_into(model)
     return True
 
 
 def _is_ours(filepath: str | os.PathLike[str]) -> bool:
     return PurePath(filepath).suffix.lower() in SUFFIXES
-
-
-@contextlib.contextmanager
-def _naming(filepath: str | os.PathLike[str]) -> Iterator[None]:
-    """Name the file in errors that were raised without knowing it."""
-    try:
-        yield
-    except CheckpointError as error:
-        if error.filepath is not None:
-            raise
-        raise CheckpointError(error.reason, filepath) from error

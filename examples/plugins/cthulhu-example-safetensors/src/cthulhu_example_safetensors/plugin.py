@@ -6,13 +6,12 @@ imported before there is a file to save or load.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from cthulhu_core import Checkpoint, CheckpointError, Run, hookimpl
+from cthulhu_core import Checkpoint, Run, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -35,8 +34,7 @@ def cthulhu_save_model(
         return None
     from cthulhu_example_safetensors.file import write
 
-    with _naming(filepath):
-        write(Checkpoint.of(model, run, weights_only), filepath)
+    write(Checkpoint.of(model, run, weights_only), filepath)
     return True
 
 
@@ -47,8 +45,7 @@ def cthulhu_load_checkpoint(filepath: str | os.PathLike[str]) -> Checkpoint | No
         return None
     from cthulhu_example_safetensors.file import read
 
-    with _naming(filepath):
-        return read(filepath)
+    return read(filepath)
 
 
 @hookimpl
@@ -59,9 +56,8 @@ def cthulhu_load_model(
     checkpoint = cthulhu_load_checkpoint(filepath)
     if checkpoint is None:
         return None
-    with _naming(filepath):
-        # A file that is meant to harm could ask for a model that fills all memory.
-        return checkpoint.build(custom_objects, max_bytes=Path(filepath).stat().st_size)
+    # A file that is meant to harm could ask for a model that fills all memory.
+    return checkpoint.build(custom_objects, max_bytes=Path(filepath).stat().st_size)
 
 
 @hookimpl
@@ -70,21 +66,9 @@ def cthulhu_load_weights(model: torch.nn.Module, filepath: str | os.PathLike[str
     checkpoint = cthulhu_load_checkpoint(filepath)
     if checkpoint is None:
         return None
-    with _naming(filepath):
-        checkpoint.load_into(model)
+    checkpoint.load_into(model)
     return True
 
 
 def _is_ours(filepath: str | os.PathLike[str]) -> bool:
     return PurePath(filepath).suffix.lower() == SUFFIX
-
-
-@contextlib.contextmanager
-def _naming(filepath: str | os.PathLike[str]) -> Iterator[None]:
-    """Name the file in errors that were raised without knowing it."""
-    try:
-        yield
-    except CheckpointError as error:
-        if error.filepath is not None:
-            raise
-        raise CheckpointError(error.reason, filepath) from error
