@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from cthulhu_core import registry
 from cthulhu_core.annotations import Unfit, convert, hints
 from cthulhu_core.callback import Callback
+from cthulhu_core.manifest import SECRET, is_secret
 from cthulhu_core.names import did_you_mean
 from cthulhu_core.validation import RefusedCallback
 
@@ -75,9 +76,9 @@ def read(filename: str | os.PathLike[str]) -> Config:
     document = _Table(path, "", _parsed(path))
     if path.name == "pyproject.toml":
         document = document.table("tool", {}).table(TOOL, {})
-    document.refuse_all_but("callbacks", "run")
+    document.refuse_all_but({name: f"[{document.full(name)}]" for name in ("callbacks", "run")})
     settings = document.table("run", {})
-    settings.refuse_all_but("manifest")
+    settings.refuse_all_but({"manifest": "manifest"})
     manifest = settings.value.get("manifest")
     if manifest is not None and not isinstance(manifest, str):
         raise settings.error(f"manifest is {manifest!r}: expected the path of a file, e.g. manifest = 'manifest.json'")
@@ -127,24 +128,25 @@ class _Table(NamedTuple):
     def table(self, name: str, default: Any) -> _Table:
         value = self.value.get(name, default)
         if not isinstance(value, Mapping):
-            raise self.error(f"{name} is {value!r}: expected a table, [{self._full(name)}]")
-        return _Table(self.path, self._full(name), value)
+            raise self.error(f"{name} is {value!r}: expected a table, [{self.full(name)}]")
+        return _Table(self.path, self.full(name), value)
 
     def tables(self, name: str) -> Iterable[_Table]:
         """The table ``name``, or each of those in double brackets."""
         value = self.value[name]
         if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
-            return [_Table(self.path, self._full(name), each) for each in value]
+            return [_Table(self.path, self.full(name), each) for each in value]
         return [self.table(name, value)]
 
-    def refuse_all_but(self, *known: str) -> None:
+    def refuse_all_but(self, known: Mapping[str, str]) -> None:
+        """Refuse keys other than ``known``, which says of each how it is written."""
         for name in self.value:
             if name not in known:
-                tables = [f"[{self._full(each)}]" if not self.name.endswith("run") else each for each in known]
-                there_is = f"there is {', '.join(tables)}"
+                there_is = f"there is {', '.join(known.values())}"
                 raise self.error(f"{name} is not known here: {_meant(name, known, there_is)}")
 
-    def _full(self, name: str) -> str:
+    def full(self, name: str) -> str:
+        """The whole name of the table ``name`` in this one."""
         return f"{self.name}.{name}" if self.name else name
 
 
@@ -185,7 +187,8 @@ def _attached(table: _Table, name: str) -> Attached:
         try:
             arguments[key] = convert(value, expected.get(key, Any))
         except Unfit as error:
-            raise table.error(f"{key} is {value!r}: expected {error}") from error
+            given = SECRET if is_secret(key, cls) else repr(value)
+            raise table.error(f"{key} is {given}: expected {error}") from error
     for key in _missing(parameters, arguments):
         raise table.error(f"{key} is missing{_expected(parameters[key])}, which {name} cannot be made without")
     try:

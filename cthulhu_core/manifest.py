@@ -109,17 +109,17 @@ def described(cls: type, arguments: tuple[Any, ...], named: Mapping[str, Any]) -
             found.update(value)
         else:
             found[name] = value
-    hidden = getattr(cls, "secret", ())
-    return {name: SECRET if name in hidden and value is not None else _of(name, value) for name, value in found.items()}
+    return {
+        # That there is no secret may be known.
+        name: SECRET if is_secret(name, cls) and not isinstance(value, (bool, type(None))) else _plain(value, _LEVELS)
+        for name, value in found.items()
+    }
 
 
-def _of(name: str, value: Any) -> Any:
-    if value is not None and not isinstance(value, bool) and _is_secret(name):
-        return SECRET
-    return _plain(value, _LEVELS)
-
-
-def _is_secret(name: str) -> bool:
+def is_secret(name: str, cls: type | None = None) -> bool:
+    """Whether what is called ``name``, e.g. an argument of ``cls``, is not to be shown to anybody."""
+    if name in getattr(cls, "secret", ()):
+        return True
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
     return any(_SECRET_NAME.fullmatch(word) for word in [words, *words.split("_")])
 
@@ -135,7 +135,7 @@ def _plain(value: Any, levels: int) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)) and levels and len(value) <= LONGEST:
         return [_plain(each, levels - 1) for each in value]
     if isinstance(value, Mapping) and levels and len(value) <= LONGEST:
-        return {_text(str(key)): _plain(each, levels - 1) if not _is_secret(str(key)) else SECRET
+        return {_text(str(key)): _plain(each, levels - 1) if not is_secret(str(key)) else SECRET
                 for key, each in value.items()}  # fmt: skip
     name = getattr(value, "__qualname__", None)
     if inspect.isroutine(value) or inspect.isclass(value):

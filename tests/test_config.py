@@ -28,7 +28,7 @@ MODULE = """
     class Acme(Callback):
         def __init__(
             self, filename: str, size: int = 1, *, mode: Literal["fast", "safe"] = "safe", rate: float = 0.5,
-            names: Sequence[str] = (), function: Callable[[], None] | None = None,
+            names: Sequence[str] = (), function: Callable[[], None] | None = None, token: str | None = None,
         ) -> None:
             if size < 0:
                 raise ValueError(f"size is {size}: expected 0 or more")
@@ -175,7 +175,7 @@ def test_without_the_variable_no_file_is_looked_for(value: str | None, monkeypat
     assert configuration() == ((), None)
 
 
-ARGUMENTS = "filename, size, mode, rate, names, function"
+ARGUMENTS = "filename, size, mode, rate, names, function, token"
 
 
 @pytest.mark.parametrize(
@@ -221,6 +221,10 @@ ARGUMENTS = "filename, size, mode, rate, names, function"
         (
             "[callbacks.Acme]\nfilename = 'a'\nfunction = 'print'",
             "run.toml [callbacks.Acme]: function is 'print': expected a Callable, which only Python can make",
+        ),
+        (
+            "[callbacks.Acme]\nfilename = 'a'\ntoken = ['t0k3n']",
+            "run.toml [callbacks.Acme]: token is (secret): expected a string",
         ),
         (
             "[callbacks.Acme]\nfilename = 'a'\nsize = -1",
