@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cthulhu_core.annotations import Unfit, convert, hints
@@ -95,11 +95,13 @@ toml = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(toml)
 def test_unannotated_values_are_left_as_they_are(value: Any) -> None:
     assert convert(value, Any) is value
 
 
+@settings(deadline=None)
 @given(toml)
 def test_what_is_accepted_is_of_one_of_the_types(value: Any) -> None:
     annotation = bool | int | list[int] | dict[str, str]

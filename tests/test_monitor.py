@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cthulhu_core import Monitor
@@ -131,6 +131,7 @@ def test_better_than_something_else() -> None:
     assert not monitor.is_better(0.5, than=0.0)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(allow_nan=True, allow_infinity=True, width=16)),
     st.sampled_from(["min", "max"]),

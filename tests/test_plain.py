@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -76,6 +76,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values)
 def test_plain_data_comes_back_equal_and_of_the_same_types(value: Any) -> None:
     assert alike(returned(value), value)
@@ -211,6 +212,7 @@ jsons = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(jsons)
 def test_any_other_text_is_a_value_or_a_value_error(parsed: Any) -> None:
     try:

@@ -7,7 +7,7 @@ import doctest
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cthulhu_progbar import text
@@ -43,6 +43,7 @@ def test_more_than_was_expected_is_an_unknown_total():
     assert running_line(Progress("Epoch 1/3", 65, 64, 2.0), 80) == "Epoch 1/3 65/? 0:02"
 
 
+@settings(deadline=None)
 @given(
     label=st.text("ab {}", max_size=30),
     done=st.integers(0, 10**9),

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -41,6 +41,7 @@ def test_limits_rise_by_a_tenth_and_are_numbers_that_float32_has():
     assert positive[1:] / positive[:-1] == pytest.approx(1.1)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([np.float16, np.float32, np.float64]), st.data())
 def test_counts_are_those_of_numpy(dtype, data):
     element = {"allow_nan": False, "allow_infinity": False}

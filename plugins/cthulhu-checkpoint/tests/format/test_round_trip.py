@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cthulhu_checkpoint import writer
@@ -75,6 +75,7 @@ def test_views_are_stored_as_they_are_read(view, tmp_path):
     assert back.dtype == view.dtype
 
 
+@settings(deadline=None)
 @given(st.dictionaries(names, st.dictionaries(names, st.integers(0, 255), max_size=3), max_size=4))
 def test_every_name_comes_back(tmp_path_factory, weights):
     tensors = {layer: {name: torch.tensor([n]) for name, n in named.items()} for layer, named in weights.items()}
@@ -84,6 +85,7 @@ def test_every_name_comes_back(tmp_path_factory, weights):
     assert [list(named) for named in back.values()] == [list(named) for named in tensors.values()]
 
 
+@settings(deadline=None)
 @given(names)
 def test_name_is_one_name_of_hdf5_and_keeps_what_it_is(name):
     assert unescaped(escaped(name)) == name
