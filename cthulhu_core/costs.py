@@ -68,12 +68,11 @@ class Costs:
         self._begun = self._ended = 0.0
 
     def begin(self) -> None:
-        """The run begins."""
+        """The run begins; :meth:`begin_anew` follows, as at other beginnings."""
         self._seconds.clear()
         self._timers.clear()
         self._ended = 0.0
         self._begun = self._clock()
-        self.begin_anew()
 
     def end(self) -> None:
         """The run is over."""
