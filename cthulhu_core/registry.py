@@ -203,12 +203,21 @@ def load(row: Row) -> Any:
     from importlib_metadata import EntryPoint
 
     try:
-        loaded = EntryPoint(record.name, record.value, record.kind).load()
+        return EntryPoint(record.name, record.value, record.kind).load()
     except Exception as error:
         cause = f"{type(error).__name__}: {error}"
         raise PluginError(f"{record} cannot be imported: {cause}") from error
-    if record.kind == "callback" and not inspect.isclass(loaded):
-        raise PluginError(f"{record} is {loaded!r}: expected a subclass of cthulhu.callbacks.Callback")
+
+
+def load_callback(row: Row) -> Any:
+    """Import the class that a row of a callback stands for.
+
+    Raises:
+        PluginError: as :func:`load`, or it is no class.
+    """
+    loaded = load(row)
+    if not inspect.isclass(loaded):
+        raise PluginError(f"{row.record} is {loaded!r}: expected a subclass of cthulhu.callbacks.Callback")
     return loaded
 
 
@@ -230,7 +239,7 @@ def callback(name: str) -> Any:
         found = [row for row in rows() if row.record[:2] == ("callback", name)]
     if not found:
         raise _missing(name)
-    return load(found[0])
+    return load_callback(found[0])
 
 
 def _missing(name: str) -> Exception:

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cthulhu_core.registry import PluginError, Row, load, misspelt_switches, rows
+from cthulhu_core.registry import PluginError, Row, load, load_callback, misspelt_switches, rows
 from cthulhu_core.validation import RefusedCallback, validate
 
 NOTHING_INSTALLED = """\
@@ -68,9 +68,10 @@ def _checked(row: Row) -> tuple[Row, float | None]:
     else:
         # It has just been imported by another process, so that it can be by this one.
         try:
-            loaded = load(row)
             if row.record.kind == "plugin":
-                validate(loaded)
+                validate(load(row))
+            else:
+                load_callback(row)
         except (PluginError, RefusedCallback) as error:
             reason = str(error)
     return row._replace(state="broken", reason=reason) if reason else row, imported.seconds

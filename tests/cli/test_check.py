@@ -172,6 +172,14 @@ def test_what_is_offered_as_a_callback_is_one(package):
     ]
 
 
+def test_function_that_is_offered_as_a_callback_can_be_imported_and_is_none(package):
+    checked = package(**callbacks("def function(): ...", "function"))
+    assert list(imports.loads(checked)) == []
+    (found,) = offers.callbacks_are_classes(checked)
+    assert found.what.startswith("function is <function function at ")
+    assert found.what.endswith(", which is no callback")
+
+
 def test_name_that_two_packages_offer_is_found_in_both(package, site):
     install(site, "other-tools", "2.0", modules={"other": ACME}, callbacks={"Acme": "other:Acme"})
     (found,) = offers.usable(package())
