@@ -1,0 +1,62 @@
+"""Budgets: what a benchmark measured beside what budgets.toml allows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE = Path(__file__).with_name("budgets.toml")
+
+
+class Budgets:
+    """The budgets of one benchmark, and what was measured.
+
+    Args:
+        benchmark: the name of its table in budgets.toml.
+
+    Example:
+        >>> budgets = Budgets("overhead")
+        >>> budgets.compare("summon", 1.02)
+        summon                                                      1.02   budget 1.05
+    """
+
+    def __init__(self, benchmark: str) -> None:
+        self._allowed: dict[str, float] = tomllib.loads(FILE.read_text())[benchmark]
+        self._measured: dict[str, float] = {}
+
+    def compare(self, name: str, measured: float, **context: Any) -> None:
+        """Print what was measured under ``name`` beside its budget, and whatever else explains it.
+
+        Raises:
+            KeyError: there is no such budget.
+        """
+        allowed = self._allowed[name]
+        self._measured[name] = measured
+        print(
+            line(name, f"{measured:.3g}", f"budget {allowed:g}" + ("" if measured <= allowed else "   OVER"), **context)
+        )
+
+    def exit_code(self, check: bool) -> int:
+        """1 if a budget is exceeded and ``check`` asks for that; what is over is printed.
+
+        Raises:
+            RuntimeError: a budget was not compared with anything.
+        """
+        if missing := set(self._allowed) - set(self._measured):
+            raise RuntimeError(f"{FILE.name} has budgets that nothing was compared with: {', '.join(sorted(missing))}")
+        over = [name for name, measured in self._measured.items() if measured > self._allowed[name]]
+        if over:
+            print(f"over budget: {', '.join(over)}")
+        return int(check and bool(over))
+
+
+def line(name: str, value: str, note: str = "", **context: Any) -> str:
+    """A line of a report."""
+    explained = "".join(f"   {key.replace('_', ' ')} {value}" for key, value in context.items())
+    return f"{name:50} {value:>14}   {note}{explained}".rstrip()
