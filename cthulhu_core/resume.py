@@ -46,6 +46,7 @@ def run_state(run: Run, participants: Iterable[Participant]) -> dict[str, Any]:
         "params": {name: run.params[name] for name in ("batch_size", "steps", "samples")},
         "callbacks": callbacks,
         "metrics": {name: _metric_state(metric) for name, metric in run.metric_objects.items()} if batch else {},
+        "kept": {name: stateful.state_dict() for name, stateful in run.kept.items()},
         "data": run.data_state(),
         "random": random_state(),
         "manifest": manifest(participants),
@@ -229,6 +230,18 @@ class Resumption:
                     load(states[_key(record)])
                 except Exception as error:
                     raise CheckpointError(f"{_called(record)} cannot go on from its state: {error}") from error
+        # A checkpoint of an earlier version has nothing of this kind.
+        kept: dict[str, Any] = self._state.get("kept", {})
+        for name, stateful in run.kept.items():
+            if name in kept:
+                stateful.load_state_dict(kept[name])
+        if lost := [name for name in kept if name not in run.kept]:
+            warnings.warn(
+                f"the loop that is resumed kept {', '.join(lost)}, and this one does not: their state is left out; "
+                "call run.keep() before training begins",
+                ResumeWarning,
+                _level(),
+            )
         set_random_state(self._state["random"])
         run.go_on(self._state["step"], self.batch, self._state["logs"])
 

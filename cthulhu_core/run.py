@@ -157,6 +157,8 @@ class Run:
         self._at_save_point = False
         self._data: Any = None
         self._data_state: Any = None
+        self.kept: dict[str, Any] = {}
+        """What the loop has told to :meth:`keep`, by name."""
         self._dispatch = Dispatch(self._participants(), self)
         self.resumed = resume_from is not None
         """Whether this run goes on from an earlier one: set it before it begins if that is by means of your own."""
@@ -230,6 +232,11 @@ class Run:
         return self._next_epoch, self.step - self._step_of_epoch if self._next_epoch == self.epoch else 0
 
     @property
+    def is_last_batch(self) -> bool:
+        """Whether this batch is known to be the last of its epoch: not where the data does not say how many it has."""
+        return bool(self.current.index + 1 == self.params["steps"])
+
+    @property
     def is_settled(self) -> bool:
         """Whether everybody has had the last hook: at a save point, and when training is over or has not begun."""
         return self._at_save_point or not self._begun
@@ -248,8 +255,9 @@ class Run:
     def conjured(self) -> dict[str, Any] | None:
         """What ``model.conjure(...)`` was told, as plain data; None for a model that has no ``conjure``.
 
-        ``optimizer``, ``loss``, ``metrics`` and ``loss_weights``: ``{"name": "mse"}``, ``{"function": "torch.relu"}``,
-        ``{"object": {"class": ..., "arguments": ...}}``, ``{"list": [...]}``, ``{"unknown": "why"}``.
+        ``optimizer``, ``loss``, ``metrics``, ``loss_weights`` and ``options``: ``{"name": "mse"}``,
+        ``{"function": "torch.relu"}``, ``{"object": {"class": ..., "arguments": ...}}``, ``{"list": [...]}``,
+        ``{"plain": ...}``, ``{"unknown": "why"}``.
         """
         from cthulhu_core.models.conjured import describe
         from cthulhu_core.models.lump import Lump
@@ -328,6 +336,25 @@ class Run:
     def data_state(self) -> Any:
         """What the pass over the data, in which the epoch is, needs to go on."""
         return self._data_state if self._data is None else self._data.pass_state()
+
+    def keep(self, name: str, stateful: Any) -> None:
+        """Have what the loop itself remembers in checkpoints: a scheduler of learning rates, a scaler of the loss.
+
+        Args:
+            name: what it is called there.
+            stateful: has ``state_dict()``, plain data and tensors, and ``load_state_dict(state)``, which is called
+                where this run goes on from a checkpoint, after ``train_begin`` or ``epoch_begin``.
+
+        Raises:
+            RuntimeError: training has begun.
+
+        Example:
+            >>> run = Run(model, optimizer=opt, epochs=3, resume_from=None)
+            >>> run.keep("scheduler", torch.optim.lr_scheduler.StepLR(opt, 2))
+        """
+        if self._begun:
+            raise RuntimeError(f"keep({name!r}): training has begun: say it before `with run:`")
+        self.kept[name] = stateful
 
     def go_on(self, step: int, batch: int, logs: Logs) -> None:
         """Be where a checkpoint stands: after ``step`` batches, ``batch`` of them in this epoch."""
@@ -507,7 +534,7 @@ class Run:
         self._begin("batch_begin", index, item)
 
     def gradients(self) -> None:
-        """The gradients of this batch are there, the optimizer has not stepped: call it between the two."""
+        """The gradients are there, the optimizer has not stepped: call it between the two."""
         hook = self._hooks.get("gradients")
         if hook is not None:
             hook(self, self.current.index)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, fields
 from functools import partial
 from typing import Any
 
@@ -21,8 +22,10 @@ from cthulhu_core.models.lump import Lump
 from cthulhu_core.models.objects import Indescribable
 from cthulhu_core.plain import pack
 from cthulhu_core.training.losses import Loss
+from cthulhu_core.training.options import Options
 
-_TOLD = ("optimizer", "loss", "metrics", "loss_weights")
+_TOLD = {"optimizer", "loss", "metrics", "loss_weights"}
+_OPTIONS = {field.name for field in fields(Options)}
 
 
 def describe(model: Lump) -> dict[str, Any] | None:
@@ -48,6 +51,7 @@ def describe(model: Lump) -> dict[str, Any] | None:
         "loss": _described(loss, "the loss"),
         "metrics": _described(metrics, "metrics"),
         "loss_weights": _or_unknown(_plain, weights, "loss_weights"),
+        "options": {"plain": asdict(model._options)},
     }
 
 
@@ -62,8 +66,8 @@ def conjure(model: Lump, description: Any, custom_objects: Mapping[str, Any] | N
     Raises:
         ValueError: a name is unknown, something could not be described, or the description is malformed.
     """
-    if not isinstance(description, dict) or set(description) != set(_TOLD):
-        raise ValueError(f"what conjure() was told is {reprlib.repr(description)}: expected a dict of {_TOLD}")
+    if not isinstance(description, dict) or set(description) - {"options"} != _TOLD:
+        raise ValueError(f"what conjure() was told is {reprlib.repr(description)}: expected a dict of {sorted(_TOLD)}")
     # The weights of a loss are no part of a file: whatever has any is refused.
     builder = Builder(custom_objects or {}, max_bytes=0)
     told = {
@@ -71,11 +75,20 @@ def conjure(model: Lump, description: Any, custom_objects: Mapping[str, Any] | N
         "loss": _told(description["loss"], "the loss", builder),
         "metrics": _told(description["metrics"], "metrics", builder),
         "loss_weights": _told(description["loss_weights"], "loss_weights", builder),
+        **_options_of(description.get("options"), builder),
     }
     try:
         model.conjure(**told)
     except Exception as error:
         raise ValueError(f"what conjure() was told cannot be told again: {error}") from error
+
+
+def _options_of(described: Any, builder: Builder) -> dict[str, Any]:
+    """Options of :class:`Options`; what an earlier version saved has none."""
+    options = _told(described, "options", builder) or {}
+    if not isinstance(options, dict) or not set(options) <= _OPTIONS:
+        raise ValueError(f"options are {reprlib.repr(options)}: expected a dict of {', '.join(sorted(_OPTIONS))}")
+    return options
 
 
 # --- losses and metrics -----------------------------------------------------------------------------------------------

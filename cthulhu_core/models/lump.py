@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,10 +20,13 @@ from cthulhu_core.run import Run
 from cthulhu_core.training import loop
 from cthulhu_core.training.arguments import check_counts, validation_schedule
 from cthulhu_core.training.batches import Batches, Placement
+from cthulhu_core.training.computation import Computation, Forward, call
 from cthulhu_core.training.data import arrays, is_arrays, make_batches, number_of_samples, split, validation_batches
 from cthulhu_core.training.logits import keep_logits_of
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.optimizers import OptimizerFactory, optimizer_factory
+from cthulhu_core.training.options import Options
+from cthulhu_core.training.step import Step
 from cthulhu_core.training.structure import apply, as_numpy, flatten
 from cthulhu_core.values import read
 
@@ -58,6 +62,8 @@ class Lump(nn.Module):
         self.stop_training = False
         self.history: History | None = None
         self._objective: Objective | None = None
+        self._options = Options()
+        self._computation: Computation | None = None
         self._optimizer_given: Any = None
         self._make_optimizer: OptimizerFactory | None = None
         self._optimizer: torch.optim.Optimizer | None = None
@@ -75,7 +81,7 @@ class Lump(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy taken by a callback while training runs is a model of its own, not part of the run.
-        return {**self.__dict__, "_run": None}
+        return {**self.__dict__, "_run": None, "_computation": None}
 
     # --- what the model is ----------------------------------------------------------------------------------------
 
@@ -109,26 +115,43 @@ class Lump(nn.Module):
         loss: Any = None,
         metrics: Any = None,
         loss_weights: Any = None,
+        *,
+        jit_compile: bool = False,
+        autocast: Literal["bfloat16", "float16"] | None = None,
+        accumulate: int = 1,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
     ) -> None:
         """Say how the model is to be trained.
 
         Args:
-            optimizer: a name with Keras' defaults (``"rmsprop"``, ``"adam"``, ...), a ``torch.optim.Optimizer``, or a
-                function from parameters to one.
+            optimizer: a name with Keras' defaults (``"rmsprop"``, ``"adam"``, ...), for which PyTorch's fused kernels
+                serve where it has them; a ``torch.optim.Optimizer``, or a function from parameters to one.
             loss: a name (``"categorical_crossentropy"``, ``"mse"``, ...), a ``torch.nn`` loss or function called as
                 ``(output, target)``; or a list or dict of them, one for each output.
             metrics: names (``"acc"``, ...), functions ``(output, target)``, ``torchmetrics`` objects, or a list of
                 them; for several outputs, a list of lists or a dict of them by output.
             loss_weights: a factor for each loss, as a list or dict.
+            jit_compile: compile forward, loss and backward with ``torch.compile``, which takes some seconds at the
+                first batch. Where it cannot, a warning says why and training goes on without.
+            autocast: ``"bfloat16"`` or ``"float16"``: compute the forward pass in this precision where PyTorch deems it
+                safe (``torch.autocast``). Weights, outputs, loss and metrics stay in float32. With float16 the loss is
+                scaled (``torch.amp.GradScaler``).
+            accumulate: how many batches make one step of the optimizer; its gradient is the mean over their samples.
+                The last step of an epoch takes those that are left. ``on_gradients`` is called once for each step.
+            clipnorm: the norm that all gradients together may have, by ``torch.nn.utils.clip_grad_norm_``.
+            clipvalue: the absolute value that an element of a gradient may have, by ``clip_grad_value_``; comes before
+                ``clipnorm``. Callbacks in ``on_gradients`` see gradients as they are before both.
 
         Raises:
-            ValueError: a name is unknown; the message says which are close.
+            ValueError: a name is unknown, and the message says which are close; or an option cannot be used.
             TypeError: something is neither a name nor callable.
         """
         if loss is None:
             raise ValueError("conjure() needs a loss: a name, e.g. loss='mse', or a function (output, target)")
+        options = Options(jit_compile, autocast, accumulate, clipnorm, clipvalue)
         objective, make_optimizer = Objective(loss, metrics, loss_weights), optimizer_factory(optimizer)
-        self._objective, self._make_optimizer = objective, make_optimizer
+        self._objective, self._make_optimizer, self._options = objective, make_optimizer, options
         self._optimizer_given = optimizer
         self._optimizer = None
         self._run = None
@@ -138,7 +161,8 @@ class Lump(nn.Module):
         """Make the optimizer, unless a layer still waits for data to learn its size, or there is nothing to train."""
         weights = list(self.parameters())
         if self._make_optimizer is not None and weights and not any(is_lazy(weight) for weight in weights):
-            self._optimizer = self._make_optimizer(self.parameters())
+            dense = not any(getattr(module, "sparse", False) for module in self.modules())
+            self._optimizer = self._make_optimizer(self.parameters(), dense)
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -178,18 +202,21 @@ class Lump(nn.Module):
             )
         return self._objective
 
-    def _objective_for(self, targets: Any, device: torch.device) -> Objective:
-        """The objective on ``device``; from the first targets on, one loss for several of them is a loss for each."""
-        self._objective = self._conjured("training").for_targets(targets)
-        self._objective.to(device)
-        return self._objective
+    def _computation_for(self, targets: Any, device: torch.device) -> Computation:
+        """Model and objective on ``device``; from the first targets on, one loss for several is a loss for each."""
+        self._objective = objective = self._conjured("training").for_targets(targets)
+        objective.to(device)
+        made = self._computation
+        if made is None or made.objective is not objective or made.device != device or made.options != self._options:
+            self._computation = made = Computation(self, self._options, device, objective)
+        return made
 
     def _learn_sizes(self, batches: Batches) -> None:
         """Let layers that were given no input size take it from the data."""
         if any(is_lazy(weight) for weight in self.parameters()):
             inputs, _, _ = batches.first()
             with loop.evaluating(self), torch.no_grad():
-                loop.call(self, inputs)
+                call(self, inputs)
         if self._optimizer is None:
             self._make_ready()
 
@@ -276,7 +303,8 @@ class Lump(nn.Module):
         if validation_data is not None:
             validation = validation_batches(validation_data, batch_size, placement, validation_steps)
         self._learn_sizes(data)
-        objective = self._objective_for(y, placement.device)
+        computation = self._computation_for(y, placement.device)
+        objective = computation.objective
         run = Run(
             self, self.optimizer, epochs, callbacks,
             initial_epoch=initial_epoch, batch_size=data.batch_size, steps=data.steps, samples=data.samples,
@@ -285,7 +313,7 @@ class Lump(nn.Module):
         )  # fmt: skip
         self.history = run.history
         self._run = run
-        loop.train(run, objective, data, validation, due)
+        loop.train(run, computation, data, validation, due)
         return run.history
 
     def evaluate(
@@ -310,11 +338,11 @@ class Lump(nn.Module):
         placement = Placement(self)
         data = make_batches(x, y, sample_weight, batch_size=batch_size, placement=placement, steps=steps)
         self._learn_sizes(data)
-        objective = self._objective_for(y, placement.device)
-        run = self._run_of(data, verbose, callbacks, objective)
+        computation = self._computation_for(y, placement.device)
+        run = self._run_of(data, verbose, callbacks, computation.objective)
         with run.opened():
-            loop.test(run, objective, data)
-        return _as_returned(run.test_logs, objective.names)
+            loop.test(run, computation, data)
+        return _as_returned(run.test_logs, computation.objective.names)
 
     def predict(
         self,
@@ -329,11 +357,15 @@ class Lump(nn.Module):
         Of data that makes its own batches, the inputs are taken; arguments as in :meth:`summon`.
         """
         check_counts(batch_size=batch_size, steps=steps)
-        data = make_batches(x, None, None, batch_size=batch_size, placement=Placement(self), steps=steps)
+        placement = Placement(self)
+        data = make_batches(x, None, None, batch_size=batch_size, placement=placement, steps=steps)
         self._learn_sizes(data)
+        # What is not conjured can predict, too.
+        device = placement.device
+        forward = self._computation_for(None, device) if self._objective else Forward(self, self._options, device)
         run = self._run_of(data, verbose, callbacks, None)
         with run.opened():
-            outputs = [apply(as_numpy, batch) for batch in loop.predict(run, data)]
+            outputs = [apply(as_numpy, batch) for batch in loop.predict(run, forward, data)]
         return _concatenated(outputs)
 
     def train_on_batch(
@@ -346,11 +378,13 @@ class Lump(nn.Module):
             x, y, sample_weight, batch_size=number_of_samples(x), placement=placement, class_weight=class_weight
         )
         self._learn_sizes(data)
-        objective = self._objective_for(y, placement.device).fresh()
+        computation = self._computation_for(y, placement.device)
+        objective = computation.objective.fresh()
         self.train()
         run = Run(self, self.optimizer, training=False)
+        step = Step(run, computation, objective, replace(self._options, accumulate=1))
         for inputs, targets, weights in run.batches(data):
-            loop.step(run, self, objective, self.optimizer, inputs, targets, weights)
+            step(inputs, targets, weights)
         return _as_returned(read(run.current.values), objective.names)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> Any:

@@ -5,8 +5,9 @@ A loss that is computed from the logits is exact where the logarithm of a probab
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 Probabilities = Literal["softmax", "sigmoid"]
@@ -36,3 +37,23 @@ def _leave_logits(module: nn.Module, inputs: tuple[Tensor], probabilities: Tenso
         keep_logits(probabilities, inputs[0], "sigmoid")
     elif module.dim in (-1, probabilities.ndim - 1):
         keep_logits(probabilities, inputs[0], "softmax")
+
+
+def in_single_precision(outputs: Any) -> Any:
+    """``outputs``, or lists, tuples and dicts of them, with what is of half precision as float32, logits included."""
+    if isinstance(outputs, Tensor):
+        return _in_single_precision(outputs) if outputs.dtype in (torch.float16, torch.bfloat16) else outputs
+    if type(outputs) in (list, tuple):
+        return type(outputs)(map(in_single_precision, outputs))
+    if type(outputs) is dict:
+        return {name: in_single_precision(output) for name, output in outputs.items()}
+    return outputs
+
+
+def _in_single_precision(output: Tensor) -> Tensor:
+    precise = output.float()
+    for kind in get_args(Probabilities):
+        logits = logits_of(output, kind)
+        if logits is not None:
+            keep_logits(precise, logits.float(), kind)
+    return precise

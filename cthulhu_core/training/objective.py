@@ -43,6 +43,7 @@ class Objective:
         self.given = (loss, metrics, loss_weights)
         self._several = isinstance(loss, (list, tuple, dict))
         self.heads = self._heads(loss)
+        self._measures = any(head.metrics for head in self.heads)
 
     def _heads(self, losses: Any) -> list[Head]:
         _, measured, weights = self.given
@@ -125,6 +126,8 @@ class Objective:
     def measure(self, outputs: Any, targets: Any) -> dict[str, Any]:
         """The metrics of a batch; they take no part in the gradients."""
         values: dict[str, Any] = {}
+        if not self._measures:
+            return values
         with torch.no_grad():
             for head in self.heads:
                 if not head.metrics:

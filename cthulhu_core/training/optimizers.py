@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn, optim
 
 from cthulhu_core.names import look_up
 
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], optim.Optimizer]
-
 _EPSILON = 1e-7
 
+# Those that have one kernel for all weights; on a CPU, Adam takes less than half the time with it.
+_FUSED = (optim.Adagrad, optim.Adam, optim.SGD)
+
+
+class OptimizerFactory(Protocol):
+    """Makes an optimizer of parameters; ``dense`` says whether all of them will have dense gradients."""
+
+    def __call__(self, parameters: Iterable[nn.Parameter], dense: bool = True) -> optim.Optimizer: ...
+
+
+def _made(
+    cls: Callable[..., optim.Optimizer],
+    defaults: dict[str, Any],
+    parameters: Iterable[nn.Parameter],
+    dense: bool = True,
+) -> optim.Optimizer:
+    weights = list(parameters)
+    plain = dense and all(each.is_floating_point() and each.device.type in ("cpu", "cuda") for each in weights)
+    return cls(weights, **defaults, **({"fused": True} if plain and cls in _FUSED else {}))
+
+
 OPTIMIZERS: dict[str, OptimizerFactory] = {
-    "sgd": partial(optim.SGD, lr=0.01),
-    "rmsprop": partial(optim.RMSprop, lr=0.001, alpha=0.9, eps=_EPSILON),
-    "adagrad": partial(optim.Adagrad, lr=0.01, eps=_EPSILON),
-    "adadelta": partial(optim.Adadelta, lr=1.0, rho=0.95, eps=_EPSILON),
-    "adam": partial(optim.Adam, lr=0.001, eps=_EPSILON),
-    "adamax": partial(optim.Adamax, lr=0.002, eps=_EPSILON),
-    "nadam": partial(optim.NAdam, lr=0.002, eps=_EPSILON),
+    "sgd": partial(_made, optim.SGD, {"lr": 0.01}),
+    "rmsprop": partial(_made, optim.RMSprop, {"lr": 0.001, "alpha": 0.9, "eps": _EPSILON}),
+    "adagrad": partial(_made, optim.Adagrad, {"lr": 0.01, "eps": _EPSILON}),
+    "adadelta": partial(_made, optim.Adadelta, {"lr": 1.0, "rho": 0.95, "eps": _EPSILON}),
+    "adam": partial(_made, optim.Adam, {"lr": 0.001, "eps": _EPSILON}),
+    "adamax": partial(_made, optim.Adamax, {"lr": 0.002, "eps": _EPSILON}),
+    "nadam": partial(_made, optim.NAdam, {"lr": 0.002, "eps": _EPSILON}),
 }
 
 
@@ -47,11 +66,13 @@ def optimizer_factory(given: Any) -> OptimizerFactory:
     return partial(_made_by, given)
 
 
-def _as_given(optimizer: optim.Optimizer, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+def _as_given(optimizer: optim.Optimizer, parameters: Iterable[nn.Parameter], dense: bool = True) -> optim.Optimizer:
     return optimizer
 
 
-def _made_by(factory: OptimizerFactory, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+def _made_by(
+    factory: Callable[[Iterable[nn.Parameter]], Any], parameters: Iterable[nn.Parameter], dense: bool = True
+) -> optim.Optimizer:
     made = factory(parameters)
     if not isinstance(made, optim.Optimizer):
         raise TypeError(f"the optimizer function {factory!r} gave {made!r}: expected a torch.optim.Optimizer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from cthulhu_core.models.conjured import conjure, describe
 from cthulhu_core.models.known import OPTIMIZERS
 from cthulhu_core.plain import pack, unpack
 from cthulhu_core.training.metrics import binary_accuracy
+from cthulhu_core.training.options import Options
 
 X = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
 Y = (X.sum(1) > 0).astype("int64")
@@ -87,6 +89,7 @@ def test_names_are_kept_as_they_are() -> None:
         "loss": {"name": "sparse_categorical_crossentropy"},
         "metrics": {"list": [{"name": "acc"}, {"name": "mse"}]},
         "loss_weights": None,
+        "options": {"plain": asdict(Options())},
     }
     other = told_again(conjured("Adam", metrics=["acc"]))
     assert type(other.optimizer) is torch.optim.Adam

@@ -173,3 +173,32 @@ def test_optimizer_that_searches_along_a_line_is_given_the_loss_to_ask_again() -
     model.summon(x, y, batch_size=32, epochs=2, verbose=0)
     assert model.evaluate(x, y, verbose=0) < 1e-8
     np.testing.assert_allclose(model.get_weights()[0], [[1.0, -2.0, 0.5]], atol=1e-3)
+
+
+# --- fused ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["adagrad", "adam", "sgd"])
+def test_fused_kernels_serve_where_pytorch_has_them_and_give_the_same(name: str) -> None:
+    def trained(optimizer: Any) -> tuple[Lump, list[float]]:
+        torch.manual_seed(0)
+        model = Lump(nn.Linear(3, 2))
+        model.conjure(optimizer, "mse")
+        x = torch.arange(30.0).reshape(10, 3) / 30
+        return model, model.summon(x, x[:, :2], epochs=20, verbose=0).history["loss"]
+
+    model, losses = trained(name)
+    assert model.optimizer.param_groups[0]["fused"] is True
+    plain, expected = trained(lambda weights: OPTIMIZERS[name](weights, dense=False))
+    assert plain.optimizer.param_groups[0]["fused"] is not True
+    assert losses == pytest.approx(expected, rel=1e-5)
+
+
+def test_fused_kernels_do_not_serve_for_sparse_gradients_and_complex_weights() -> None:
+    torch.manual_seed(0)
+    model = Lump(nn.Sequential(nn.Embedding(5, 2, sparse=True), nn.Flatten(), nn.Linear(4, 1)))
+    model.conjure("sgd", "mse")
+    model.summon(torch.tensor([[0, 1], [2, 3]] * 4), torch.ones(8), epochs=2, verbose=0)
+    assert not model.optimizer.param_groups[0]["fused"]
+    assert model.module[0].weight.grad.is_sparse
+    assert not OPTIMIZERS["adam"]([nn.Parameter(torch.zeros(1, dtype=torch.complex64))]).param_groups[0]["fused"]

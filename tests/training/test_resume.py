@@ -86,10 +86,13 @@ class Drift(Callback):
         self.seen = state["seen"]
 
 
-def new_model(metrics: Any = None) -> Lump:
+def new_model(metrics: Any = None, **options: Any) -> Lump:
     model = Lump(nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.4), nn.Linear(8, 2)))
     model.conjure(
-        lambda weights: torch.optim.SGD(weights, lr=0.1, momentum=0.9), nn.CrossEntropyLoss(), metrics or ["acc"]
+        lambda weights: torch.optim.SGD(weights, lr=0.1, momentum=0.9),
+        nn.CrossEntropyLoss(),
+        metrics or ["acc"],
+        **options,
     )
     return model
 
@@ -167,6 +170,56 @@ def test_metrics_that_keep_a_state_go_on(saved: dict[str, Any]) -> None:
     for point in sorted(saved):
         seed(1)
         assert summon(DATA["arrays"], [Drift(), Save()], metrics(), resume_from=point) == whole, point
+
+
+@pytest.mark.parametrize("options", [{"accumulate": 3}, {"accumulate": 2, "autocast": "float16"}])
+def test_gradients_that_wait_for_more_batches_and_the_scale_of_the_loss_go_on(
+    saved: dict[str, Any], options: dict[str, Any]
+) -> None:
+    def train(**arguments: Any) -> Any:
+        model = new_model(**options)
+        # So large that the scale of the loss falls on the way.
+        history = model.summon(X * 100, Y, 8, EPOCHS, verbose=0, callbacks=[Drift(), Save()], **arguments)
+        return outcome(model, history.history)
+
+    seed(0)
+    whole = train()
+    for number, point in enumerate(sorted(saved)):
+        seed(100 + number)
+        assert train(resume_from=point) == whole, point
+
+
+def test_what_a_loop_keeps_goes_on(saved: dict[str, Any]) -> None:
+    def train(keep: bool = True, **arguments: Any) -> Any:
+        model = new_model()
+        scheduler = torch.optim.lr_scheduler.StepLR(model.optimizer, 3, gamma=0.5)
+        run = Run(model, model.optimizer, EPOCHS, [Save()], **arguments)
+        if keep:
+            run.keep("scheduler", scheduler)
+        with run:
+            for _ in run.epochs():
+                for x, y in run.batches(DataLoader(TensorDataset(X, Y), batch_size=8)):
+                    loss = nn.functional.cross_entropy(model(x), y)
+                    model.optimizer.zero_grad()
+                    loss.backward()
+                    model.optimizer.step()
+                    run.record(loss=loss)
+                    scheduler.step()
+        return scheduler.get_last_lr(), outcome(model, run.history.history)
+
+    seed(0)
+    whole = train()
+    assert whole[0] == [pytest.approx(0.1 * 0.5**4)]
+    for point in sorted(saved):
+        seed(1)
+        assert train(resume_from=point) == whole, point
+    with pytest.warns(ResumeWarning, match="kept scheduler, and this one does not: their state is left out"):
+        train(keep=False, resume_from="1-2.mem")
+
+
+def test_what_is_kept_is_said_before_training() -> None:
+    with Run(new_model()) as run, pytest.raises(RuntimeError, match="training has begun: say it before `with run:`"):
+        run.keep("scaler", torch.amp.GradScaler("cpu"))
 
 
 def test_a_loop_by_hand_goes_on(saved: dict[str, Any]) -> None:

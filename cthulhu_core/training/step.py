@@ -1,0 +1,157 @@
+"""One step of training: backward, and the optimizer where it is due. Forward and loss are in computation.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cthulhu_core.run import Run
+from cthulhu_core.training.computation import Computation
+from cthulhu_core.training.objective import Objective
+from cthulhu_core.training.options import Options
+
+
+class Step:
+    """Trains a model on one batch after the other; what came of each is recorded in its run.
+
+    The gradient of several batches that make one step of the optimizer is the mean over their samples, as if they were
+    one batch: the last batch of an epoch, which may be smaller, and a last step of fewer batches count as they should.
+
+    Args:
+        run: where it is recorded, with model and optimizer.
+        computation: gives outputs and loss.
+        objective: what is measured.
+        options: how many batches make a step, and how far gradients may go.
+
+    Raises:
+        ValueError: the optimizer is one that asks for the loss itself, which does not go with these options.
+    """
+
+    def __init__(self, run: Run, computation: Computation, objective: Objective, options: Options) -> None:
+        assert run.optimizer is not None
+        self._run = run
+        self._optimizer = run.optimizer
+        self._computation = computation
+        self._measure = objective.measure
+        self._options = options
+        self._accumulates = options.accumulate > 1
+        self._clips = options.clipnorm is not None or options.clipvalue is not None
+        # On an optimizer that is not fused, a scaler waits for the device in each step.
+        self._scaler = torch.amp.GradScaler(computation.device.type) if options.autocast == "float16" else None
+        self._asks_again = isinstance(run.optimizer, torch.optim.LBFGS)
+        if self._asks_again and (self._accumulates or self._clips or self._scaler is not None):
+            raise ValueError(
+                "LBFGS computes gradients itself, as often as it likes: accumulate, clipnorm, clipvalue and "
+                "autocast='float16' need an optimizer that does not, e.g. 'adam'"
+            )
+        # Batches whose gradients are there and have not been applied, and their samples, in units of the first one's.
+        self._batches = 0
+        self._weight = 0.0
+        self._unit = 1
+
+    def __call__(self, inputs: Any, targets: Any, weights: Tensor | None) -> None:
+        """Forward, loss, backward, optimizer."""
+        run = self._run
+        if not self._batches:
+            clear_gradients(self._optimizer)
+        outputs, loss, parts = self._computation.loss(inputs, targets, weights)
+        self._backward(loss)
+        if not self._accumulates or self._batches >= self._options.accumulate or run.is_last_batch:
+            self._update(partial(self._again, inputs, targets, weights) if self._asks_again else None)
+        run.record(outputs=outputs, loss=loss, **parts, **self._measure(outputs, targets))
+
+    def finish(self) -> None:
+        """Apply what gradients there are: the batches ended before it was known which was the last."""
+        if self._batches:
+            self._update()
+
+    def _backward(self, loss: Tensor) -> None:
+        if self._accumulates:
+            size = self._run.current.size
+            if not self._batches:
+                self._unit, self._weight = size, 0.0
+            share = size / self._unit
+            self._weight += share
+            if share != 1.0:
+                loss = loss * share
+        if self._scaler is not None:
+            loss = self._scaler.scale(loss)
+        loss.backward()
+        self._batches += 1
+
+    def _update(self, again: Callable[[], Any] | None = None) -> None:
+        optimizer, scaler = self._optimizer, self._scaler
+        if scaler is not None:
+            scaler.unscale_(optimizer)
+        if self._batches > 1:
+            for gradient in gradients(optimizer):
+                gradient.div_(self._weight)
+        self._run.gradients()
+        if self._clips:
+            self._clip()
+        self._batches = 0
+        if scaler is not None:
+            scaler.step(optimizer)
+            scaler.update()
+        elif again is not None:
+            optimizer.step(again)
+        else:
+            optimizer.step()
+
+    def _clip(self) -> None:
+        clipped = [each for group in self._optimizer.param_groups for each in group["params"]]
+        if self._options.clipvalue is not None:
+            nn.utils.clip_grad_value_(clipped, self._options.clipvalue)
+        if self._options.clipnorm is not None:
+            nn.utils.clip_grad_norm_(clipped, self._options.clipnorm)
+
+    def _again(self, inputs: Any, targets: Any, weights: Tensor | None) -> Tensor:
+        """The loss where an optimizer that searches along a line has gone, with its gradients."""
+        clear_gradients(self._optimizer)
+        _, loss, _ = self._computation.loss(inputs, targets, weights)
+        loss.backward()
+        return loss
+
+    # --- what a checkpoint keeps --------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """The gradients that have not been applied yet, and the scale of the loss."""
+        named = self._run.model.named_parameters() if self._batches else ()
+        return {
+            "batches": self._batches,
+            "weight": self._weight,
+            "unit": self._unit,
+            "gradients": {name: weight.grad for name, weight in named if weight.grad is not None},
+            "scaler": None if self._scaler is None else self._scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self._batches, self._weight, self._unit = state["batches"], state["weight"], state["unit"]
+        for name, weight in self._run.model.named_parameters():
+            if name in state["gradients"]:
+                weight.grad = state["gradients"][name].to(weight.device, copy=True)
+        if self._scaler is not None and state["scaler"] is not None:
+            self._scaler.load_state_dict(state["scaler"])
+
+
+def gradients(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
+    """The gradients there are of what ``optimizer`` trains."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            if weight.grad is not None:
+                yield weight.grad
+
+
+def clear_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """``optimizer.zero_grad()``, without what PyTorch does around it, which takes longer than a small layer."""
+    if type(optimizer).zero_grad is not torch.optim.Optimizer.zero_grad:
+        optimizer.zero_grad()
+        return
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            weight.grad = None
