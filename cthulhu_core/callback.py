@@ -110,7 +110,7 @@ class Callback:
         """A training batch begins."""
 
     def on_gradients(self, batch: int, /) -> None:
-        """The gradients of a batch are there, the optimizer has not stepped."""
+        """The gradients of a step are there, and the optimizer has not taken it; ``batch`` is the last in it."""
 
     def on_batch_end(self, batch: int, logs: Logs, /) -> None:
         """A training batch has ended. Overriding this reads the values of every batch from the device."""

@@ -20,20 +20,29 @@ def read(values: Mapping[str, Any]) -> dict[str, Any]:
     >>> read({"loss": 0.5})
     {'loss': 0.5}
     """
-    result = {name: value.compute() if hasattr(value, "compute") else value for name, value in values.items()}
-    away = [name for name, value in result.items() if getattr(value, "is_cuda", False) and value.numel() == 1]
-    if len(away) > 1:
+    result: dict[str, Any] = {}
+    away = []
+    for name, recorded in values.items():
+        value = recorded.compute() if hasattr(recorded, "compute") else recorded
+        if getattr(value, "is_cuda", False) and value.numel() == 1:
+            away.append(name)
+            result[name] = value
+        else:
+            result[name] = _plain(value) if hasattr(value, "tolist") else value
+    if away:
         import torch
 
         together = torch.stack([result[name].detach().double().reshape(()) for name in away])
         result.update(zip(away, together.tolist(), strict=True))
-    for name, value in result.items():
-        if hasattr(value, "tolist"):
-            number = value.tolist()
-            while isinstance(number, list) and len(number) == 1:
-                (number,) = number
-            result[name] = number
     return result
+
+
+def _plain(value: Any) -> Any:
+    """A tensor or array as numbers: one of one element is a number, whatever its shape."""
+    number = value.tolist()
+    while isinstance(number, list) and len(number) == 1:
+        (number,) = number
+    return number
 
 
 class Averages:
@@ -82,10 +91,12 @@ class Averages:
         import torch
 
         values, sizes = self._pending.pop(name)
-        for value in values:
-            if value.numel() != 1:
-                raise _no_number(name, f"{type(value).__name__} of shape {list(value.shape)}")
-        stacked = torch.stack([value.detach().reshape(()) for value in values])
+        shapes = {value.shape for value in values}
+        for shape in shapes:
+            if shape.numel() != 1:
+                raise _no_number(name, f"{type(values[0]).__name__} of shape {list(shape)}")
+        stacked = torch.stack(values if len(shapes) == 1 else [value.reshape(()) for value in values])
+        stacked = stacked.detach().reshape(len(values))
         exact = torch.float32 if stacked.device.type == "mps" else torch.float64
         weights: Any = sizes[0]
         if sizes != [sizes[0]] * len(sizes):

@@ -36,6 +36,13 @@ def test_counting_sees_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counts.reads == ["tolist"] * 16
 
 
+def test_what_is_read_for_one_callback_is_read_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = DeviceReads(monkeypatch)
+    callbacks = [counts, *(ReadsLoss() for _ in range(20))]
+    model().summon(X[:40], Y[:40], batch_size=10, epochs=2, verbose=0, callbacks=callbacks)
+    assert counts.reads == ["tolist"] * 16
+
+
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_nothing_is_read_in_a_run_whose_callbacks_name_no_batch_logs(
     monkeypatch: pytest.MonkeyPatch, shuffle: bool

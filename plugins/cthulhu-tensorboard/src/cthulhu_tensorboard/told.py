@@ -17,7 +17,9 @@ Told = dict[str, Any]
 
 
 def conjured(run: Run) -> Told:
-    """``optimizer`` and its options, ``loss``, ``metrics``, ``loss_weights``; of a loop of one's own what there is.
+    """``optimizer`` and its options, ``loss``, ``metrics``, ``loss_weights``, and the options of ``conjure``.
+
+    Of a loop of one's own there is what is known.
 
     Example:
         >>> conjured(run)
@@ -34,6 +36,9 @@ def conjured(run: Run) -> Told:
     weights = (described.get("loss_weights") or {}).get("plain")
     if weights is not None:
         told["loss_weights"] = _numbers(weights)
+    told |= {
+        name: value for name, value in (described.get("options") or {}).get("plain", {}).items() if value is not None
+    }
     return told
 
 
