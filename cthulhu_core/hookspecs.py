@@ -111,7 +111,7 @@ def cthulhu_batch_begin(run: Run, batch: int, logs: Logs) -> None:
 
 @hookspec
 def cthulhu_gradients(run: Run, batch: int) -> None:
-    """The gradients of a step are there, and the optimizer has not taken it; with ``accumulate``, once in several batches."""
+    """The gradients of a step are there, and the optimizer has not taken it; a step may be one of several batches."""
 
 
 @hookspec
