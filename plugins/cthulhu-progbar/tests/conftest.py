@@ -91,7 +91,8 @@ def terminal(tmp_path: Path) -> Callable[..., Screen]:
         # New lines come as they are written.
         attributes = termios.tcgetattr(inner)
         attributes[1] &= ~termios.OPOST
-        attributes[3] &= ~termios.ECHO
+        # Ctrl-C throws away what is on its way to the terminal, which may be what the program writes because of it.
+        attributes[3] = attributes[3] & ~termios.ECHO | termios.NOFLSH
         termios.tcsetattr(inner, termios.TCSANOW, attributes)
         program = tmp_path / "program.py"
         program.write_text(_BEGIN + code, encoding="utf-8")
