@@ -51,7 +51,8 @@ class BaseLogger(Callback):
 
     @hookimpl
     def cthulhu_batch_end(self, run: Run) -> None:
-        batch = run.current
+        batch = run.batch
+        assert batch is not None
         self._averages.add(batch.values, batch.size, batch.numbers)
 
     @hookimpl

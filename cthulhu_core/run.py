@@ -454,7 +454,7 @@ class Run:
             first, source = self._resumption.batch, self._resumption.batches(self, self._data)
             self._resumption = None
         for index, item in enumerate(source, first):
-            self.batch_begin(index, item)
+            self._begin("batch_begin", index, item)
             yield item
             self.batch_end()
             if self.model.stop_training:
@@ -499,7 +499,7 @@ class Run:
         Raises:
             RuntimeError: no batch is being worked on.
         """
-        batch = self.current
+        batch = self.batch or self.current
         if not self._open:
             raise RuntimeError("this batch has ended: record() inside run.batches(data); run.logs is the epoch's")
         batch.outputs = outputs
@@ -585,7 +585,7 @@ class Run:
         self._open = ""
         hook = self._hooks.get(name)
         if hook is not None:
-            batch = self.current
+            batch = self.batch or self.current
             hook(self, batch.index, batch.logs() if hook.needs_logs else None)
 
     def _choose_hooks(self) -> None:

@@ -48,6 +48,7 @@ class Step:
                 "LBFGS computes gradients itself, as often as it likes: accumulate, clipnorm, clipvalue and "
                 "autocast='float16' need an optimizer that does not, e.g. 'adam'"
             )
+        self._is_plain = not (self._accumulates or self._clips or self._asks_again or self._scaler is not None)
         # Batches whose gradients are there and have not been applied, and their samples, in units of the first one's.
         self._batches = 0
         self._weight = 0.0
@@ -55,13 +56,18 @@ class Step:
 
     def __call__(self, inputs: Any, targets: Any, weights: Tensor | None) -> None:
         """Forward, loss, backward, optimizer."""
-        run = self._run
+        run, optimizer = self._run, self._optimizer
         if not self._batches:
-            clear_gradients(self._optimizer)
+            clear_gradients(optimizer)
         outputs, loss, parts = self._computation.loss(inputs, targets, weights)
-        self._backward(loss)
-        if not self._accumulates or self._batches >= self._options.accumulate or run.is_last_batch:
-            self._update(partial(self._again, inputs, targets, weights) if self._asks_again else None)
+        if self._is_plain:
+            loss.backward()
+            run.gradients()
+            optimizer.step()
+        else:
+            self._backward(loss)
+            if self._batches >= self._options.accumulate or run.is_last_batch:
+                self._update(partial(self._again, inputs, targets, weights) if self._asks_again else None)
         run.record(outputs=outputs, loss=loss, **parts, **self._measure(outputs, targets))
 
     def finish(self) -> None:
