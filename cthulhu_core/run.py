@@ -22,7 +22,7 @@ from cthulhu_core.explain import explain
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
 from cthulhu_core.manifest import manifest, save
 from cthulhu_core.services import active_plugins, default_callbacks
-from cthulhu_core.training.distributed import rank
+from cthulhu_core.training.distributed import any_of, rank, world_size
 from cthulhu_core.validation import refuse_services
 from cthulhu_core.values import Averages
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from cthulhu_core.resume import Resumption
 
 Item = TypeVar("Item")
+
+STOP_EVERY = 50
+"""Batches of a distributed training after which its processes agree on whether to stop: it is a message for each."""
 
 
 class Run:
@@ -155,6 +158,10 @@ class Run:
         # How many batches there were when this epoch began, and which epoch comes next.
         self._step_of_epoch = 0
         self._at_save_point = False
+        # After how many batches it is asked whether to stop.
+        self._stop_every = 1 if world_size() == 1 else STOP_EVERY
+        self.tests_alone = False
+        """Whether what this run tests is no affair of the other processes of a distributed training."""
         self._data: Any = None
         self._data_state: Any = None
         self.kept: dict[str, Any] = {}
@@ -235,6 +242,11 @@ class Run:
     def is_last_batch(self) -> bool:
         """Whether this batch is known to be the last of its epoch: not where the data does not say how many it has."""
         return bool(self.current.index + 1 == self.params["steps"])
+
+    @property
+    def is_training(self) -> bool:
+        """Whether training has begun and not ended: callbacks may be called."""
+        return self._begun
 
     @property
     def is_settled(self) -> bool:
@@ -436,7 +448,7 @@ class Run:
         if not self._begun:
             raise RuntimeError("training has not begun: put the loop into `with Run(...) as run:`")
         for epoch in range(self.initial_epoch, self.params["epochs"]):
-            if self.model.stop_training:
+            if self._is_stopped():
                 break
             self.epoch_begin(epoch)
             yield epoch
@@ -457,7 +469,7 @@ class Run:
             self._begin("batch_begin", index, item)
             yield item
             self.batch_end()
-            if self.model.stop_training:
+            if self.step % self._stop_every == 0 and self._is_stopped():
                 break
 
     def test(self, data: Iterable[Item]) -> Iterator[Item]:
@@ -557,6 +569,13 @@ class Run:
         if "save_point" in self._hooks:
             self._save_point()
 
+    def _is_stopped(self) -> bool:
+        """Whether a stop was asked for, in any process of a distributed training: each must ask."""
+        stopped = any_of(bool(self.model.stop_training))
+        if stopped:
+            self.model.stop_training = True
+        return stopped
+
     def _save_point(self) -> None:
         self._at_save_point = True
         try:
@@ -613,7 +632,11 @@ class Run:
     def _end_open(self) -> None:
         self._end_open_batch()
         if self._averages is not None:
-            self.batch, self.test_logs, self._averages = self._training_batch, self._averages.result(), None
+            self.batch, self.test_logs, self._averages = (
+                self._training_batch,
+                self._averages.result(not self.tests_alone),
+                None,
+            )
             self._call("test_end", self.test_logs)
             self.logs.update({f"val_{name}": value for name, value in self.test_logs.items()})
             self.validated = True

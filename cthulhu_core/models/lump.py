@@ -22,10 +22,12 @@ from cthulhu_core.training.arguments import check_counts, validation_schedule
 from cthulhu_core.training.batches import Batches, Placement
 from cthulhu_core.training.computation import Computation, Forward, call
 from cthulhu_core.training.data import arrays, is_arrays, make_batches, number_of_samples, split, validation_batches
+from cthulhu_core.training.distributed import join, local_device, world_size
 from cthulhu_core.training.logits import keep_logits_of
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.optimizers import OptimizerFactory, optimizer_factory
 from cthulhu_core.training.options import Options
+from cthulhu_core.training.shards import WHOLE, Shard
 from cthulhu_core.training.step import Step
 from cthulhu_core.training.structure import apply, as_numpy, flatten
 from cthulhu_core.values import read
@@ -121,6 +123,7 @@ class Lump(nn.Module):
         accumulate: int = 1,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
+        strategy: Literal["ddp", "fsdp"] | None = None,
     ) -> None:
         """Say how the model is to be trained.
 
@@ -142,6 +145,8 @@ class Lump(nn.Module):
             clipnorm: the norm that all gradients together may have, by ``torch.nn.utils.clip_grad_norm_``.
             clipvalue: the absolute value that an element of a gradient may have, by ``clip_grad_value_``; comes before
                 ``clipnorm``. Callbacks in ``on_gradients`` see gradients as they are before both.
+            strategy: how several processes train that ``torchrun`` has started: ``"ddp"``, each with all weights, which
+                is what None means; ``"fsdp"``, each with a part of them.
 
         Raises:
             ValueError: a name is unknown, and the message says which are close; or an option cannot be used.
@@ -149,7 +154,7 @@ class Lump(nn.Module):
         """
         if loss is None:
             raise ValueError("conjure() needs a loss: a name, e.g. loss='mse', or a function (output, target)")
-        options = Options(jit_compile, autocast, accumulate, clipnorm, clipvalue)
+        options = Options(jit_compile, autocast, accumulate, clipnorm, clipvalue, strategy)
         objective, make_optimizer = Objective(loss, metrics, loss_weights), optimizer_factory(optimizer)
         self._objective, self._make_optimizer, self._options = objective, make_optimizer, options
         self._optimizer_given = optimizer
@@ -206,8 +211,9 @@ class Lump(nn.Module):
         """Model and objective on ``device``; from the first targets on, one loss for several is a loss for each."""
         self._objective = objective = self._conjured("training").for_targets(targets)
         objective.to(device)
+        told = (objective, self._options, device, world_size())
         made = self._computation
-        if made is None or made.objective is not objective or made.device != device or made.options != self._options:
+        if made is None or (made.objective, made.options, made.device, made.ranks) != told:
             self._computation = made = Computation(self, self._options, device, objective)
         return made
 
@@ -219,6 +225,15 @@ class Lump(nn.Module):
                 call(self, inputs)
         if self._optimizer is None:
             self._make_ready()
+
+    def _placement(self) -> Placement:
+        """Where the model is; ``torchrun`` gives each process a GPU of its own, and the model goes there."""
+        placement = Placement(self)
+        device = local_device(placement.device)
+        if device == placement.device:
+            return placement
+        self.to(device)
+        return Placement(self)
 
     # --- training ---------------------------------------------------------------------------------------------------
 
@@ -281,6 +296,7 @@ class Lump(nn.Module):
             [0]
         """
         self._conjured("summon()")
+        join()
         check_counts(
             epochs=epochs, initial_epoch=initial_epoch, batch_size=batch_size,
             steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
@@ -288,7 +304,7 @@ class Lump(nn.Module):
         if shuffle not in (True, False):
             raise ValueError(f"shuffle is {shuffle!r}: expected True or False")
         due = validation_schedule(validation_freq)
-        placement = Placement(self)
+        placement, shard = self._placement(), Shard.here()
         validation: Batches | None = None
         if validation_data is None and validation_split:
             if not is_arrays(x):
@@ -298,10 +314,10 @@ class Lump(nn.Module):
             (x, y, sample_weight), validation_data = split(*arrays(x, y, sample_weight, ""), validation_split)
         data = make_batches(
             x, y, sample_weight, batch_size=batch_size, placement=placement, shuffle=shuffle,
-            steps=steps_per_epoch, class_weight=class_weight,
+            steps=steps_per_epoch, class_weight=class_weight, shard=shard,
         )  # fmt: skip
         if validation_data is not None:
-            validation = validation_batches(validation_data, batch_size, placement, validation_steps)
+            validation = validation_batches(validation_data, batch_size, placement, validation_steps, shard)
         self._learn_sizes(data)
         computation = self._computation_for(y, placement.device)
         objective = computation.objective
@@ -334,12 +350,16 @@ class Lump(nn.Module):
             The loss as a float; with metrics, the list of the values that ``metrics_names`` names.
         """
         self._conjured("evaluate()")
+        join()
         check_counts(batch_size=batch_size, steps=steps)
-        placement = Placement(self)
-        data = make_batches(x, y, sample_weight, batch_size=batch_size, placement=placement, steps=steps)
+        placement = self._placement()
+        # A callback may be called in one process of several, and sees all of the data.
+        shard = WHOLE if self._run is not None and self._run.is_training else Shard.here()
+        data = make_batches(x, y, sample_weight, batch_size=batch_size, placement=placement, steps=steps, shard=shard)
         self._learn_sizes(data)
         computation = self._computation_for(y, placement.device)
         run = self._run_of(data, verbose, callbacks, computation.objective)
+        run.tests_alone = shard is WHOLE
         with run.opened():
             loop.test(run, computation, data)
         return _as_returned(run.test_logs, computation.objective.names)
@@ -383,8 +403,9 @@ class Lump(nn.Module):
         self.train()
         run = Run(self, self.optimizer, training=False)
         step = Step(run, computation, objective, replace(self._options, accumulate=1))
-        for inputs, targets, weights in run.batches(data):
-            step(inputs, targets, weights)
+        with computation.summed():
+            for inputs, targets, weights in run.batches(data):
+                step(inputs, targets, weights)
         return _as_returned(read(run.current.values), objective.names)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> Any:
