@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from cthulhu_core.generators import random_state, set_random_state
+from cthulhu_core.training.memory_map import Pages
 from cthulhu_core.training.structure import apply, as_tensor, flatten
 from cthulhu_core.training.weights import ClassWeights
 
@@ -164,25 +165,29 @@ class _Columns:
         self._place = place
         if structure is not None:
             self.leaves, self._build = flatten(structure)
+        self._pages = [Pages(leaf) for leaf in self.leaves]
         self.row_bytes = sum(leaf[:1].nbytes for leaf in self.leaves)
 
     def batches(self, rows: slice | Tensor, size: int) -> Any:
         """The batches of these rows, as an iterable."""
         if not self.leaves:
             return itertools.repeat(None)
-        columns = [self._place(_gather(leaf, rows)).split(size) for leaf in self.leaves]
+        columns = [
+            self._place(_gather(*column, rows)).split(size) for column in zip(self.leaves, self._pages, strict=True)
+        ]
         if len(columns) == 1 and self._build([0]) == 0:
             return columns[0]
         return [self._build(list(leaves)) for leaves in zip(*columns, strict=True)]
 
 
-def _gather(leaf: np.ndarray | Tensor, rows: slice | Tensor) -> np.ndarray | Tensor:
+def _gather(leaf: np.ndarray | Tensor, pages: Pages, rows: slice | Tensor) -> np.ndarray | Tensor:
     """A copy of these rows: what a model does to its inputs in place must not reach the user's data."""
     if isinstance(leaf, Tensor):
         return leaf[rows].clone() if isinstance(rows, slice) else leaf.index_select(0, rows.to(leaf.device))
-    if isinstance(rows, slice):
-        return np.array(leaf[rows])
-    return np.asarray(leaf[rows.numpy()])
+    in_order = isinstance(rows, slice)
+    copied = np.array(leaf[rows]) if isinstance(rows, slice) else np.asarray(leaf[rows.numpy()])
+    pages.have_been_read(len(copied), in_order)
+    return copied
 
 
 class IterableBatches:
