@@ -158,6 +158,7 @@ def bench(session: nox.Session) -> None:
     install(session, wheel(CORE), *map(wheel, measured), "trustme")
     session.run("python", "benchmarks/overhead.py", *session.posargs)
     session.run("python", "benchmarks/costs.py", *session.posargs)
+    session.run("python", "benchmarks/startup.py", *session.posargs)
     session.run("python", "benchmarks/progbar.py", *session.posargs)
     session.run("python", "benchmarks/checkpoint.py", *session.posargs)
     session.run("python", "benchmarks/tensorboard.py", *session.posargs)

@@ -81,8 +81,17 @@ class Row(NamedTuple):
 # --- find -----------------------------------------------------------------------------------------------------------
 
 
+class Records(tuple[Record, ...]):
+    """Records in their order, and by the package that is imported."""
+
+    @functools.cached_property
+    def distributions(self) -> dict[str, tuple[str, str]]:
+        """From the name of a package to the name and version of the first distribution that offers it."""
+        return {each.module.partition(".")[0]: (each.distribution, each.version) for each in reversed(self)}
+
+
 @functools.cache
-def installed() -> tuple[Record, ...]:
+def installed() -> Records:
     """Everything that installed distributions declare, sorted; read once a process.
 
     A distribution that stands twice on the path, as an editable install can, counts once: the first is imported.
@@ -95,7 +104,7 @@ def installed() -> tuple[Record, ...]:
     offering = {id(point.dist): point.dist for _, point in found}
     known = {key: _distribution(distribution) for key, distribution in offering.items()}
     records = [(kind, point, known[id(point.dist)]) for kind, point in found]
-    return tuple(sorted(Record(kind, each.name, each.value, *of) for kind, each, of in records if of is not None))
+    return Records(sorted(Record(kind, each.name, each.value, *of) for kind, each, of in records if of is not None))
 
 
 def _distribution(distribution: Any) -> tuple[str, str, str] | None:
@@ -262,9 +271,9 @@ def _missing(name: str) -> Exception:
 def package_of(module: str) -> tuple[str, str]:
     """Name and version of the distribution that offers ``module``; empty if it is offered by none."""
     package = module.partition(".")[0]
-    for record in installed():
-        if record.module.partition(".")[0] == package:
-            return record.distribution, record.version
+    found = installed().distributions.get(package)
+    if found is not None:
+        return found
     return ("cthulhu-core", __version__) if package in ("cthulhu", "cthulhu_core") else ("", "")
 
 
