@@ -65,17 +65,17 @@ def _convolution() -> nn.Module:
 
 WORKS = {
     "linear-16-4": Work(
-        "Linear(16, 4)", 64, 300, (16,), 4, 0, lambda: nn.Linear(16, 4), lambda layers: [layers.Dense(4)]
+        "Linear(16, 4)", 64, 150, (16,), 4, 0, lambda: nn.Linear(16, 4), lambda layers: [layers.Dense(4)]
     ),
     "linear-784-10": Work(
-        "Linear(784, 10)", 128, 200, (784,), 10, 0, lambda: nn.Linear(784, 10), lambda layers: [layers.Dense(10)]
+        "Linear(784, 10)", 128, 100, (784,), 10, 0, lambda: nn.Linear(784, 10), lambda layers: [layers.Dense(10)]
     ),
     "mlp": Work(
-        "MLP 784-512-512-10", 128, 40, (784,), 10, 0, _mlp,
+        "MLP 784-512-512-10", 128, 30, (784,), 10, 0, _mlp,
         lambda layers: [layers.Dense(512, "relu"), layers.Dense(512, "relu"), layers.Dense(10)],
     ),
     "convolution": Work(
-        "Convolution 14 x 14", 64, 60, (1, 14, 14), 10, 0, _convolution,
+        "Convolution 14 x 14", 64, 40, (1, 14, 14), 10, 0, _convolution,
         lambda layers: [
             layers.Conv2D(8, 3, activation="relu", data_format="channels_first"),
             layers.Conv2D(16, 3, strides=2, activation="relu", data_format="channels_first"),
@@ -83,7 +83,7 @@ WORKS = {
         ],
     ),
     "embedding": Work(
-        "Embedding(2000, 32)", 64, 100, (20,), 4, 2000,
+        "Embedding(2000, 32)", 64, 80, (20,), 4, 2000,
         lambda: nn.Sequential(nn.Embedding(2000, 32), Mean(), nn.Linear(32, 4)),
         lambda layers: [layers.Embedding(2000, 32), layers.GlobalAveragePooling1D(), layers.Dense(4)],
     ),

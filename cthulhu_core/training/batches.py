@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from cthulhu_core.generators import random_state, set_random_state
 from cthulhu_core.training.memory_map import Pages
 from cthulhu_core.training.structure import apply, as_tensor, flatten
+from cthulhu_core.training.transfer import moved, one_ahead
 from cthulhu_core.training.weights import ClassWeights
 
 Triple = tuple[Any, Any, "Tensor | None"]
@@ -106,6 +107,7 @@ class ArrayBatches:
         self.samples: int | None = min(self.steps * batch_size, self._rows)
         self.is_one_pass = False
         self._shuffle = shuffle
+        self._is_away = placement.device.type != "cpu"
         self._drawn_from: Tensor | None = None
         row = sum(column.row_bytes for column in (self._inputs, self._targets, self._weights))
         self._block = max(1, _BLOCK_BYTES // (row * batch_size or 1)) * batch_size
@@ -135,15 +137,20 @@ class ArrayBatches:
 
     def _slices(self, order: Tensor | None, first: int) -> Iterator[Triple]:
         end = self.samples or 0
-        for start in range(first, end, self._block):
-            rows = slice(start, min(start + self._block, end))
-            chosen = rows if order is None else order[rows]
-            yield from zip(
-                self._inputs.batches(chosen, self._size),
-                self._targets.batches(chosen, self._size),
-                self._weights.batches(chosen, self._size),
-                strict=False,
-            )
+        blocks = (
+            self._gathered(order, slice(start, min(start + self._block, end)))
+            for start in range(first, end, self._block)
+        )
+        return itertools.chain.from_iterable(one_ahead(blocks) if self._is_away else blocks)
+
+    def _gathered(self, order: Tensor | None, rows: slice) -> Iterator[Triple]:
+        chosen = rows if order is None else order[rows]
+        return zip(
+            self._inputs.batches(chosen, self._size),
+            self._targets.batches(chosen, self._size),
+            self._weights.batches(chosen, self._size),
+            strict=False,
+        )
 
     def first(self) -> Triple:
         """The first rows of the data."""
@@ -183,7 +190,7 @@ class _Columns:
 def _gather(leaf: np.ndarray | Tensor, pages: Pages, rows: slice | Tensor) -> np.ndarray | Tensor:
     """A copy of these rows: what a model does to its inputs in place must not reach the user's data."""
     if isinstance(leaf, Tensor):
-        return leaf[rows].clone() if isinstance(rows, slice) else leaf.index_select(0, rows.to(leaf.device))
+        return leaf[rows].clone() if isinstance(rows, slice) else leaf.index_select(0, moved(rows, leaf.device))
     in_order = isinstance(rows, slice)
     copied = np.array(leaf[rows]) if isinstance(rows, slice) else np.asarray(leaf[rows.numpy()])
     pages.have_been_read(len(copied), in_order)
