@@ -1,7 +1,7 @@
 """The leanest loop that PyTorch allows: what all others are measured by.
 
-Rows are gathered once an epoch and cut into views, the optimizer is fused, gradients are set to None, and the loss is
-read once a batch where anybody wants it.
+Rows are gathered once an epoch and cut into views where they fit into the processor's cache, else batch by batch; the
+optimizer is fused, gradients are set to None, and the loss is read once a batch where anybody wants it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from request import RATE, Request
 from torch import Tensor
 from torch.nn import functional
 
+CACHE = 2**20
+
 
 def train(request: Request) -> float:
     """Seconds of the training."""
@@ -23,7 +25,8 @@ def train(request: Request) -> float:
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, fused=True)
     histories: list[list[float]] = [[] for _ in range(request.callbacks)]
     loader = request.loader() if request.data == "loader" else None
-    x, y = request.tensors
+    x, y = (tensor.to(device) for tensor in request.tensors)
+    size = request.work.batch_size
     accumulate, clipnorm = options.get("accumulate", 1), options.get("clipnorm")
     precision: Any = contextlib.nullcontext()
     if "autocast" in options:
@@ -39,9 +42,11 @@ def train(request: Request) -> float:
     for _ in range(request.epochs):
         batches: Iterable[Any] = loader or ()
         if loader is None:
-            order = torch.randperm(len(x))
-            size = request.work.batch_size
-            batches = zip(x[order].to(device).split(size), y[order].to(device).split(size), strict=True)
+            order = torch.randperm(len(x), device=x.device)
+            if x.nbytes < CACHE:
+                batches = zip(x[order].split(size), y[order].split(size), strict=True)
+            else:
+                batches = ((x[rows], y[rows]) for rows in order.split(size))
         for number, (inputs, targets) in enumerate(batches):
             if loader is None or device.type == "cpu":
                 loss = compute(inputs, targets)
