@@ -153,15 +153,12 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(requires=["build"], default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the overhead of the loop, of a hook, of saving a model, of writing for TensorBoard, of reporting."""
+    """Measure what everything costs, beside loops by hand and other trainers; the latter goes to docs/benchmarks.md."""
     measured = ["cthulhu-progbar", "cthulhu-checkpoint", "cthulhu-tensorboard", "cthulhu-remote"]
-    install(session, wheel(CORE), *map(wheel, measured), "trustme")
-    session.run("python", "benchmarks/overhead.py", *session.posargs)
-    session.run("python", "benchmarks/costs.py", *session.posargs)
-    session.run("python", "benchmarks/progbar.py", *session.posargs)
-    session.run("python", "benchmarks/checkpoint.py", *session.posargs)
-    session.run("python", "benchmarks/tensorboard.py", *session.posargs)
-    session.run("python", "benchmarks/remote.py", *session.posargs)
+    install(session, wheel(CORE), *map(wheel, measured), "trustme", *group("peers"))
+    session.env.update({"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"})
+    for name in ("overhead", "costs", "startup", "progbar", "checkpoint", "tensorboard", "remote", "peers/compare"):
+        session.run("python", f"benchmarks/{name}.py", *session.posargs)
 
 
 @nox.session(requires=["build"])

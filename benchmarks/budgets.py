@@ -38,9 +38,12 @@ class Budgets:
         """
         allowed = self._allowed[name]
         self._measured[name] = measured
-        print(
-            line(name, f"{measured:.3g}", f"budget {allowed:g}" + ("" if measured <= allowed else "   OVER"), **context)
-        )
+        over = "   OVER" if self._is_over(name) else ""
+        print(line(name, f"{measured:.3g}", f"budget {allowed:g}{over}", **context))
+
+    def _is_over(self, name: str) -> bool:
+        measured, allowed = self._measured[name], self._allowed[name]
+        return measured < allowed if name.endswith("_at_least") else measured > allowed
 
     def exit_code(self, check: bool) -> int:
         """1 if a budget is exceeded and ``check`` asks for that; what is over is printed.
@@ -50,7 +53,7 @@ class Budgets:
         """
         if missing := set(self._allowed) - set(self._measured):
             raise RuntimeError(f"{FILE.name} has budgets that nothing was compared with: {', '.join(sorted(missing))}")
-        over = [name for name, measured in self._measured.items() if measured > self._allowed[name]]
+        over = [name for name in self._measured if self._is_over(name)]
         if over:
             print(f"over budget: {', '.join(over)}")
         return int(check and bool(over))

@@ -26,37 +26,18 @@ from typing import Any
 
 import h5py
 import torch
+from alternating import alternate, ratio
+from budgets import Budgets, line
 
 from cthulhu.layers import Daoloth
 from cthulhu.models import Pile
 from cthulhu_checkpoint import writer
 from cthulhu_core import Checkpoint
 
-TIME_BUDGET = 1.3
-MEMORY_BUDGET = 1.2
-BACKGROUND_BUDGET = 1.05
-
 
 def model(size: int) -> Pile:
     """At the default size, 100 million parameters: half of them in a Daoloth, half in an nn.Linear."""
     return Pile([Daoloth(size, input_dim=size), torch.nn.Linear(size, size + 286)])
-
-
-def alternate(*variants: Callable[[], float], rounds: int) -> list[list[float]]:
-    """The times of all, taken in turn, forwards and backwards; the first round is not counted."""
-    for variant in variants:
-        variant()
-    times: list[list[float]] = [[] for _ in variants]
-    for number in range(rounds):
-        order = range(len(variants)) if number % 2 else reversed(range(len(variants)))
-        for index in order:
-            times[index].append(variants[index]())
-    return times
-
-
-def ratio(times: list[float], baseline: list[float]) -> float:
-    """The median of the ratios of neighbouring runs."""
-    return statistics.median(time / base for time, base in zip(times, baseline, strict=True))
 
 
 def timed(action: Callable[[], object], path: Path) -> Callable[[], float]:
@@ -155,39 +136,29 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail when a budget is exceeded")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        rows = measure(options.size, options.pairs, Path(folder) / "model.h5")
     print(f"torch {torch.__version__}, h5py {h5py.__version__}, one thread of torch, medians of {options.pairs} pairs")
     # Saving uses a second processor, plain h5py does not: the ratio means little where none is free.
     print(f"load of the machine {os.getloadavg()[0]:.1f}, on {os.cpu_count()} processors")
-    for name, measured, budget, _ in rows:
-        print(f"{name:52} {measured:>18}   {'budget ' + budget if budget else ''}")
-    failed = [name for name, _, _, within in rows if not within]
-    if options.check and failed:
-        print(f"over budget: {', '.join(failed)}")
-        return 1
-    return 0
+    budgets = Budgets("checkpoint")
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        measure(options.size, options.pairs, Path(folder) / "model.h5", budgets)
+    return budgets.exit_code(options.check)
 
 
-def measure(size: int, pairs: int, path: Path) -> list[tuple[str, str, str, bool]]:
-    """What was measured, its value, its budget, and whether it is within."""
+def measure(size: int, pairs: int, path: Path, budgets: Budgets) -> None:
+    """Measure, and compare with the budgets."""
     checkpoint = Checkpoint.of(model(size), weights_only=True)
     h5, ours = alternate(
         timed(plain(checkpoint, path, sync=True), path),
         timed(lambda: writer.save(checkpoint, path), path),
         rounds=pairs,
     )
-    saving = ratio(ours, h5)
-    rows = [
-        ("saving / plain h5py, both with fsync", f"{saving:.2f}", f"{TIME_BUDGET}", saving <= TIME_BUDGET),
-        ("  plain h5py", f"{statistics.median(h5):.3f} s", "", True),
-        ("  saving", f"{statistics.median(ours):.3f} s", "", True),
-    ]
+    budgets.compare("saving_beside_h5py", ratio(ours, h5), both="with fsync")
+    print(line("  plain h5py", f"{statistics.median(h5):.3f} s"))
+    print(line("  saving", f"{statistics.median(ours):.3f} s"))
     (cached,) = alternate(timed(plain(checkpoint, path, sync=False), path), rounds=pairs)
-    rows.append(("  plain h5py that leaves it in the page cache", f"{statistics.median(cached):.3f} s", "", True))
-
-    used = peak_of_saving(size, path)
-    rows.append(("peak memory / weights", f"{used:.3f}", f"{MEMORY_BUDGET}", used <= MEMORY_BUDGET))
+    print(line("  plain h5py that leaves it in the page cache", f"{statistics.median(cached):.3f} s"))
+    budgets.compare("peak_memory_beside_weights", peak_of_saving(size, path))
 
     def later() -> float:
         """The call alone: what is written meanwhile is waited for, and not counted."""
@@ -205,26 +176,15 @@ def measure(size: int, pairs: int, path: Path) -> list[tuple[str, str, str, bool
         return end - begin
 
     copies, calls = alternate(copy, later, rounds=pairs)
-    background = ratio(calls, copies)
-    rows += [
-        (
-            "background: call / copy in host memory",
-            f"{background:.3f}",
-            f"{BACKGROUND_BUDGET}",
-            background <= BACKGROUND_BUDGET,
-        ),
-        ("  copy in host memory", f"{statistics.median(copies):.3f} s", "", True),
-        ("  call", f"{statistics.median(calls):.3f} s", "", True),
-    ]
+    budgets.compare("background_call_beside_copy", ratio(calls, copies))
+    print(line("  copy in host memory", f"{statistics.median(copies):.3f} s"))
+    print(line("  call", f"{statistics.median(calls):.3f} s"))
     copied = checkpoint.copied()
     alone, during = steps_while(lambda: writer.save_later(copied, path).result())
     _, sleeping = steps_while(lambda: sleep(1))
-    rows += [
-        ("20 training steps, alone", f"{alone * 1e3:.2f} ms", "", True),
-        ("  while a thread sleeps", f"{sleeping * 1e3:.2f} ms", "", True),
-        ("  while the model is written", f"{during * 1e3:.2f} ms", "", True),
-    ]
-    return rows
+    print(line("20 training steps, alone", f"{alone * 1e3:.2f} ms"))
+    print(line("  while a thread sleeps", f"{sleeping * 1e3:.2f} ms"))
+    print(line("  while the model is written", f"{during * 1e3:.2f} ms"))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,17 @@ is and one that never times a batch alternate in one process. Printed are median
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
+from functools import partial
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
+from alternating import alternate, ratio
+from budgets import Budgets
+
 from cthulhu_core import Callback, Run
 
-BUDGET = 0.005
 SECONDS = (0.0001, 0.001, 0.01)
 RUN = 0.5
 """Seconds that a run takes."""
@@ -54,12 +56,8 @@ def per_batch(wait: float, timing: bool) -> float:
 
 def overhead(wait: float, pairs: int) -> float:
     """By how much a batch takes longer, as a share of it."""
-    ratios = []
-    for pair in range(pairs):
-        order = (True, False) if pair % 2 else (False, True)
-        took = {timing: per_batch(wait, timing) for timing in order}
-        ratios.append(took[True] / took[False] - 1)
-    return statistics.median(ratios)
+    without, timed = alternate(partial(per_batch, wait, False), partial(per_batch, wait, True), rounds=pairs)
+    return ratio(timed, without) - 1
 
 
 def main() -> int:
@@ -68,10 +66,10 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=41, help="alternating pairs of runs (default 41)")
     parser.add_argument("--check", action="store_true", help="fail when the budget is exceeded")
     options = parser.parse_args()
-    measured = {wait: overhead(wait, options.pairs) for wait in SECONDS}
-    for wait, share in measured.items():
-        print(f"batches of {wait * 1e3:4.1f} ms: {share:+.2%} (budget {BUDGET:.1%})")
-    return int(options.check and any(share > BUDGET for share in measured.values()))
+    budgets = Budgets("costs")
+    for wait in SECONDS:
+        budgets.compare(f"timing_of_batches_of_{wait * 1e3:g}_ms", overhead(wait, options.pairs))
+    return budgets.exit_code(options.check)
 
 
 if __name__ == "__main__":

@@ -5,18 +5,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cthulhu import callbacks
-from cthulhu_core.requirements import require
 from cthulhu_core.version import __version__
 
 if TYPE_CHECKING:
-    from cthulhu import layers, models
+    from cthulhu import callbacks, layers, models
+    from cthulhu_core.requirements import require
 
 __all__ = ["__version__", "callbacks", "layers", "models", "require"]
 
 
 def __getattr__(name: str) -> Any:
-    # Models and layers need torch, which takes seconds to import: they come when they are named.
-    if name in ("layers", "models"):
+    # Models and layers need torch, which takes seconds to import: everything comes when it is named.
+    if name in ("callbacks", "layers", "models"):
         return importlib.import_module(f"cthulhu.{name}")
+    if name == "require":
+        return importlib.import_module("cthulhu_core.requirements").require
     raise AttributeError(f"module 'cthulhu' has no attribute {name!r}")

@@ -81,36 +81,49 @@ class Row(NamedTuple):
 # --- find -----------------------------------------------------------------------------------------------------------
 
 
+class Records(tuple[Record, ...]):
+    """Records in their order, and by the package that is imported."""
+
+    @functools.cached_property
+    def distributions(self) -> dict[str, tuple[str, str]]:
+        """From the name of a package to the name and version of the first distribution that offers it."""
+        return {each.module.partition(".")[0]: (each.distribution, each.version) for each in reversed(self)}
+
+
 @functools.cache
-def installed() -> tuple[Record, ...]:
+def installed() -> Records:
     """Everything that installed distributions declare, sorted; read once a process.
 
     A distribution that stands twice on the path, as an editable install can, counts once: the first is imported.
     """
     from importlib_metadata import entry_points
 
-    found = entry_points()
-    records = [_record(kind, point) for group, kind in GROUPS.items() for point in found.select(group=group)]
-    return tuple(sorted(record for record in records if record is not None))
+    points = entry_points()
+    found = [(kind, point) for group, kind in GROUPS.items() for point in points.select(group=group)]
+    # Whose metadata is read takes most of the time: it is read once.
+    offering = {id(point.dist): point.dist for _, point in found}
+    known = {key: _distribution(distribution) for key, distribution in offering.items()}
+    records = [(kind, point, known[id(point.dist)]) for kind, point in found]
+    return Records(sorted(Record(kind, each.name, each.value, *of) for kind, each, of in records if of is not None))
 
 
-def _record(kind: Literal["callback", "plugin"], point: Any) -> Record | None:
-    distribution = point.dist
+def _distribution(distribution: Any) -> tuple[str, str, str] | None:
+    """Name, version, and what it requires of cthulhu-core; None of what a failed uninstall has left behind."""
     try:
-        known = "Name" in distribution.metadata
+        metadata = distribution.metadata
     except OSError:
-        known = False
-    if not known:
-        return None  # what a failed uninstall has left behind
-    core = _core_requirement(distribution)
-    return Record(kind, point.name, point.value, distribution.name, distribution.version, core)
+        return None
+    if "Name" not in metadata:
+        return None
+    requires = metadata.get_all("Requires-Dist") or distribution.requires or ()
+    return metadata["Name"], metadata["Version"], _core_requirement(requires)
 
 
-def _core_requirement(distribution: Any) -> str:
+def _core_requirement(requires: Iterable[str]) -> str:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    for text in distribution.requires or ():
+    for text in requires:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
@@ -233,13 +246,17 @@ def callback(name: str) -> Any:
         PluginError: it is official but not installed, it is misspelt, or what is installed cannot be used.
         AttributeError: nothing is known that resembles ``name``.
     """
-    found = [row for row in rows() if row.record[:2] == ("callback", name)]
-    if not found:
+    offered = _offered(name)
+    if not offered:
         installed.cache_clear()  # it may have been installed since, in a notebook
-        found = [row for row in rows() if row.record[:2] == ("callback", name)]
-    if not found:
+        offered = _offered(name)
+    if not offered:
         raise _missing(name)
-    return load_callback(found[0])
+    return load_callback(_classify(offered[0], offered, set()))
+
+
+def _offered(name: str) -> list[Record]:
+    return [record for record in installed() if record[:2] == ("callback", name)]
 
 
 def _missing(name: str) -> Exception:
@@ -254,9 +271,9 @@ def _missing(name: str) -> Exception:
 def package_of(module: str) -> tuple[str, str]:
     """Name and version of the distribution that offers ``module``; empty if it is offered by none."""
     package = module.partition(".")[0]
-    for record in installed():
-        if record.module.partition(".")[0] == package:
-            return record.distribution, record.version
+    found = installed().distributions.get(package)
+    if found is not None:
+        return found
     return ("cthulhu-core", __version__) if package in ("cthulhu", "cthulhu_core") else ("", "")
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pluggy
 
 from cthulhu_core.dispatch import new_manager
-from cthulhu_core.registry import OFFICIAL, PluginError, Record, callback_names, load, misspelt_switches, rows
+from cthulhu_core.registry import (
+    OFFICIAL,
+    PluginError,
+    Record,
+    callback_names,
+    installed,
+    load,
+    misspelt_switches,
+    rows,
+)
 from cthulhu_core.validation import RefusedCallback, validate
 
 if TYPE_CHECKING:
@@ -33,8 +43,47 @@ _said: set[str] = set()
 """What has been printed in this process and is not to be printed again."""
 
 
+class _Services(NamedTuple):
+    """What is put to work of what is installed and switched on."""
+
+    records: tuple[Record, ...]
+    switches: str
+    plugins: list[ActivePlugin]
+    manager: pluggy.PluginManager
+
+
+_services: _Services | None = None
+"""Those of the last call: a run asks for them when it begins and with each save."""
+
+
 def active_plugins() -> list[ActivePlugin]:
     """Import the installed plugins that are switched on. One that cannot be used is warned about, once a process."""
+    return _put_to_work().plugins
+
+
+def service_manager() -> pluggy.PluginManager:
+    """A plugin manager that holds the installed plugins alone: to ask for what they do outside the loop."""
+    return _put_to_work().manager
+
+
+def _put_to_work() -> _Services:
+    global _services  # noqa: PLW0603 - what is installed is the process's, too
+    records, switches = installed(), os.environ.get("CTHULHU_DISABLE", "")
+    found = _services
+    if found is not None and found.records is records and found.switches == switches:
+        return found
+    plugins = _import_plugins()
+    manager = new_manager()
+    for record, plugin in reversed(plugins):
+        manager.register(plugin, name=str(record))
+    found = _Services(records, switches, plugins, manager)
+    # What could not be imported may be mended before the next run.
+    whole = len(plugins) == sum(row.record.kind == "plugin" and row.state != "off" for row in rows())
+    _services = found if whole else None
+    return found
+
+
+def _import_plugins() -> list[ActivePlugin]:
     for line in misspelt_switches():
         if line not in _said:
             _said.add(line)
@@ -53,12 +102,17 @@ def active_plugins() -> list[ActivePlugin]:
     return active
 
 
-def default_callbacks(plugins: Iterable[ActivePlugin], run: Run) -> list[tuple[Record, object]]:
+def default_callbacks(plugins: Sequence[ActivePlugin], run: Run) -> list[tuple[Record, object]]:
     """The callbacks that ``plugins`` add to ``run``, each with who adds it; what cannot be used is warned about."""
     found: list[tuple[Record, object]] = []
+    manager = service_manager()
+    adding = {id(implementation.plugin) for implementation in manager.hook.cthulhu_default_callbacks.get_hookimpls()}
     for plugin in plugins:
+        if id(plugin.plugin) not in adding:
+            continue
+        others = [other.plugin for other in plugins if other is not plugin]
         try:
-            given = service_manager([plugin]).hook.cthulhu_default_callbacks(run=run)
+            given = manager.subset_hook_caller("cthulhu_default_callbacks", others)(run=run)
             callbacks = [callback for each in given for callback in each]
             for callback in callbacks:
                 validate(callback)
@@ -91,11 +145,3 @@ def _warn(record: Record, error: Exception) -> None:
             PluginWarning,
             stacklevel=2,
         )
-
-
-def service_manager(plugins: Iterable[ActivePlugin] | None = None) -> pluggy.PluginManager:
-    """A plugin manager that holds the installed plugins alone: to ask for what they do outside the loop."""
-    manager = new_manager()
-    for record, plugin in reversed(list(active_plugins() if plugins is None else plugins)):
-        manager.register(plugin, name=str(record))
-    return manager

@@ -262,7 +262,9 @@ class Lump(nn.Module):
         Args:
             x: arrays (NumPy, also memory-mapped, tensors on any device, pandas), or lists, tuples or dicts of them;
                 or a ``Dataset``, ``DataLoader``, generator or any iterable of ``(inputs, targets[, weights])``.
-                Floating-point numbers are converted to the model's dtype.
+                Floating-point numbers are converted to the model's dtype. Files may be larger than memory. A loader
+                keeps its workers with ``persistent_workers=True``; without, each epoch begins with new ones, which is
+                what makes an epoch that draws in them exact when it is resumed.
             y: targets, where ``x`` is arrays.
             batch_size: samples in a batch, 32 by default; not with data that makes its own batches.
             epochs: index at which training ends: its length, if ``initial_epoch`` is 0.

@@ -26,6 +26,10 @@ def second_rank() -> Iterator[None]:
         patch.setattr(torch.distributed, "is_initialized", lambda: True)
         patch.setattr(torch.distributed, "get_rank", lambda group=None: 1)
         patch.setattr(torch.distributed, "get_world_size", lambda group=None: 2)
+        patch.setattr(torch.distributed, "get_backend", lambda group=None: "gloo")
+        # The first has nothing to add, and nothing to say.
+        for collective in ("all_reduce", "broadcast"):
+            patch.setattr(torch.distributed, collective, lambda *arguments, **named: None)
         yield
 
 

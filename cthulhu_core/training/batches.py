@@ -18,8 +18,10 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from cthulhu_core.generators import random_state, set_random_state
 from cthulhu_core.training.distributed import least, of_main
-from cthulhu_core.training.shards import Shard, ShardedSampler, drawn_from, together
+from cthulhu_core.training.memory_map import Pages
+from cthulhu_core.training.shards import WHOLE, Shard, ShardedSampler, drawn_from, together
 from cthulhu_core.training.structure import apply, as_tensor, flatten
+from cthulhu_core.training.transfer import moved, one_ahead
 from cthulhu_core.training.weights import ClassWeights
 
 Triple = tuple[Any, Any, "Tensor | None"]
@@ -95,7 +97,7 @@ class ArrayBatches:
         shuffle: bool,
         steps: int | None,
         placement: Placement,
-        shard: Shard,
+        shard: Shard = WHOLE,
     ) -> None:
         self._inputs = _Columns(inputs, placement.inputs)
         self._targets = _Columns(targets, placement.targets)
@@ -111,6 +113,7 @@ class ArrayBatches:
         self._shard = shard
         self.is_one_pass = False
         self._shuffle = shuffle
+        self._is_away = placement.device.type != "cpu"
         self._drawn_from: Tensor | None = None
         row = sum(column.row_bytes for column in (self._inputs, self._targets, self._weights))
         self._block = max(1, _BLOCK_BYTES // (row * batch_size or 1)) * batch_size
@@ -157,16 +160,21 @@ class ArrayBatches:
         )
 
     def _cut(self, order: Tensor | None, first: int) -> Iterator[Triple]:
-        end = self._end if order is None else len(order)
-        for start in range(first, end, self._block):
-            rows = slice(start, min(start + self._block, end))
-            chosen = rows if order is None else order[rows]
-            yield from zip(
-                self._inputs.batches(chosen, self._size),
-                self._targets.batches(chosen, self._size),
-                self._weights.batches(chosen, self._size),
-                strict=False,
-            )
+        end = self._end if order is None or self._shard.ranks == 1 else len(order)
+        blocks = (
+            self._gathered(order, slice(start, min(start + self._block, end)))
+            for start in range(first, end, self._block)
+        )
+        return itertools.chain.from_iterable(one_ahead(blocks) if self._is_away else blocks)
+
+    def _gathered(self, order: Tensor | None, rows: slice) -> Iterator[Triple]:
+        chosen = rows if order is None else order[rows]
+        return zip(
+            self._inputs.batches(chosen, self._size),
+            self._targets.batches(chosen, self._size),
+            self._weights.batches(chosen, self._size),
+            strict=False,
+        )
 
     def first(self) -> Triple:
         """The first rows of the data."""
@@ -188,25 +196,29 @@ class _Columns:
         self._place = place
         if structure is not None:
             self.leaves, self._build = flatten(structure)
+        self._pages = [Pages(leaf) for leaf in self.leaves]
         self.row_bytes = sum(leaf[:1].nbytes for leaf in self.leaves)
 
     def batches(self, rows: slice | Tensor, size: int) -> Any:
         """The batches of these rows, as an iterable."""
         if not self.leaves:
             return itertools.repeat(None)
-        columns = [self._place(_gather(leaf, rows)).split(size) for leaf in self.leaves]
+        columns = [
+            self._place(_gather(*column, rows)).split(size) for column in zip(self.leaves, self._pages, strict=True)
+        ]
         if len(columns) == 1 and self._build([0]) == 0:
             return columns[0]
         return [self._build(list(leaves)) for leaves in zip(*columns, strict=True)]
 
 
-def _gather(leaf: np.ndarray | Tensor, rows: slice | Tensor) -> np.ndarray | Tensor:
+def _gather(leaf: np.ndarray | Tensor, pages: Pages, rows: slice | Tensor) -> np.ndarray | Tensor:
     """A copy of these rows: what a model does to its inputs in place must not reach the user's data."""
     if isinstance(leaf, Tensor):
-        return leaf[rows].clone() if isinstance(rows, slice) else leaf.index_select(0, rows.to(leaf.device))
-    if isinstance(rows, slice):
-        return np.array(leaf[rows])
-    return np.asarray(leaf[rows.numpy()])
+        return leaf[rows].clone() if isinstance(rows, slice) else leaf.index_select(0, moved(rows, leaf.device))
+    in_order = isinstance(rows, slice)
+    copied = np.array(leaf[rows]) if isinstance(rows, slice) else np.asarray(leaf[rows.numpy()])
+    pages.have_been_read(len(copied), in_order)
+    return copied
 
 
 class IterableBatches:

@@ -118,9 +118,8 @@ def sharded(loader: Any, shard: Shard) -> Any:
         or type(loader.batch_sampler) is not BatchSampler
     ):
         return loader
-    sampler = ShardedSampler(
-        loader.batch_sampler.sampler, loader.batch_sampler.batch_size, loader.batch_sampler.drop_last, shard
-    )
+    own: Any = loader.batch_sampler
+    sampler = ShardedSampler(own.sampler, own.batch_size, own.drop_last, shard)
     return DataLoader(
         loader.dataset,
         batch_sampler=sampler,

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from cthulhu_core.training.transfer import moved
+
 
 def flatten(structure: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """The leaves of lists, tuples and dicts in any depth, and what builds the same structure of other leaves.
@@ -89,8 +91,7 @@ def as_array(leaf: Any, what: str) -> np.ndarray | torch.Tensor:
 def as_tensor(leaf: Any, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """``leaf`` as a tensor on ``device``; floating-point numbers become ``dtype``, all others stay what they are."""
     tensor = leaf if isinstance(leaf, torch.Tensor) else _from_numpy(leaf)
-    # To the CPU, non_blocking would give the tensor away before its numbers have arrived.
-    return tensor.to(device, dtype if tensor.is_floating_point() else None, non_blocking=device.type != "cpu")
+    return moved(tensor, device, dtype if tensor.is_floating_point() else None)
 
 
 def _from_numpy(leaf: Any) -> torch.Tensor:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from cthulhu.models import Lump
 from cthulhu_core import Callback
+from cthulhu_core.training.transfer import _stream, moved
 
 pytestmark = [
     pytest.mark.usefixtures("no_plugins"),
@@ -81,3 +82,22 @@ def test_compiled_training_is_the_plain_one() -> None:
         conjured(jit_compile=each).summon(X, Y, 64, 3, verbose=0, shuffle=False) for each in (True, False)
     )
     assert compiled.history["loss"] == pytest.approx(plain.history["loss"], rel=1e-3)
+
+
+def test_transfer_overlaps_what_the_gpu_computes() -> None:
+    size = 4096
+    there = torch.randn(size, size, device="cuda")
+    here = torch.randn(64, 2**20).pin_memory()
+    moved(here, there.device)  # makes the stream
+    torch.cuda.synchronize()
+    arrived, computed = torch.cuda.Event(), torch.cuda.Event()
+    product = there
+    for _ in range(200):
+        product = product @ there / size
+    computed.record()
+    copy = moved(here, there.device)
+    arrived.record(_stream(there.device))
+    arrived.synchronize()
+    assert not computed.query()
+    torch.cuda.synchronize()
+    assert torch.equal(copy.cpu(), here)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from time import perf_counter, time
 from typing import TYPE_CHECKING
 
-from cthulhu_core import Logs, Run, hookimpl
+from cthulhu_core import hookimpl
 from cthulhu_tensorboard.scalars import Scalars
 from cthulhu_tensorboard.steps import Steps
 
 if TYPE_CHECKING:
+    from cthulhu_core import Logs, Run
     from cthulhu_tensorboard.events import Writer
 
 

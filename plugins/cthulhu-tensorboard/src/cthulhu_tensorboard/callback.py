@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cthulhu_core import Callback, Logs, Run, hookimpl, learning_rate
+from cthulhu_core import Callback, hookimpl, learning_rate
 from cthulhu_tensorboard import arguments, hparams, told
 from cthulhu_tensorboard.batches import EveryBatch, EveryBegin, EverySamples, Pending
 from cthulhu_tensorboard.embeddings import Embeddings
@@ -16,6 +16,9 @@ from cthulhu_tensorboard.graph import write_graph
 from cthulhu_tensorboard.scalars import Scalars
 from cthulhu_tensorboard.steps import Steps
 from cthulhu_tensorboard.views import EmbeddingViews, HistogramViews, ImageViews
+
+if TYPE_CHECKING:
+    from cthulhu_core import Logs, Run
 
 _VALIDATION = "val_"
 

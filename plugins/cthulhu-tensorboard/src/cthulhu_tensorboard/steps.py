@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cthulhu_core import Run
+if TYPE_CHECKING:
+    from cthulhu_core import Run
 
 
 @dataclass

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cthulhu_core import Run
+if TYPE_CHECKING:
+    from cthulhu_core import Run
+
 
 Told = dict[str, Any]
 """From names to bools, numbers and strings."""

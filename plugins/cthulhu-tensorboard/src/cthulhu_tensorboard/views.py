@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cthulhu_core import Run
 from cthulhu_tensorboard.batches import EveryGradients
 from cthulhu_tensorboard.embeddings import Embeddings
 from cthulhu_tensorboard.folders import Folders
 from cthulhu_tensorboard.histograms import Activations, Gradients, Histograms, weights
 from cthulhu_tensorboard.images import write_images
+
+if TYPE_CHECKING:
+    from cthulhu_core import Run
 
 
 def is_due(frequency: int, epoch: int) -> bool:
