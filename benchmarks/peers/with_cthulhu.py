@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from request import RATE, Request
+from torch.nn import functional
 
 from cthulhu.callbacks import Callback
 from cthulhu.models import Lump
@@ -26,7 +27,7 @@ def train(request: Request) -> float:
     """Seconds of the training."""
     model = Lump(request.network())
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, fused=True)
-    model.conjure(optimizer, torch.nn.CrossEntropyLoss(), **request.options)
+    model.conjure(optimizer, functional.cross_entropy, **request.options)
     callbacks = [LossHistory() for _ in range(request.callbacks)]
     begin = perf_counter()
     if request.data == "loader":

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events, create_supervised_trainer
 from request import RATE, Request
+from torch.nn import functional
 
 
 class LossHistory:
@@ -24,7 +25,7 @@ def train(request: Request) -> float:
     """Seconds of the training."""
     model = request.network()
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, fused=True)
-    loss: Any = torch.nn.CrossEntropyLoss()
+    loss: Any = functional.cross_entropy
     # Without a transform it reads the loss in every batch, whether anybody wants it or not.
     options: dict[str, Any] = {} if request.callbacks else {"output_transform": lambda *_: None}
     engine = create_supervised_trainer(model, optimizer, loss, request.device, non_blocking=True, **options)

@@ -123,7 +123,6 @@ class Lump(nn.Module):
         accumulate: int = 1,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
-        strategy: Literal["ddp", "fsdp"] | None = None,
     ) -> None:
         """Say how the model is to be trained.
 
@@ -145,8 +144,6 @@ class Lump(nn.Module):
             clipnorm: the norm that all gradients together may have, by ``torch.nn.utils.clip_grad_norm_``.
             clipvalue: the absolute value that an element of a gradient may have, by ``clip_grad_value_``; comes before
                 ``clipnorm``. Callbacks in ``on_gradients`` see gradients as they are before both.
-            strategy: how several processes train that ``torchrun`` has started: ``"ddp"``, each with all weights, which
-                is what None means; ``"fsdp"``, each with a part of them.
 
         Raises:
             ValueError: a name is unknown, and the message says which are close; or an option cannot be used.
@@ -154,7 +151,7 @@ class Lump(nn.Module):
         """
         if loss is None:
             raise ValueError("conjure() needs a loss: a name, e.g. loss='mse', or a function (output, target)")
-        options = Options(jit_compile, autocast, accumulate, clipnorm, clipvalue, strategy)
+        options = Options(jit_compile, autocast, accumulate, clipnorm, clipvalue)
         objective, make_optimizer = Objective(loss, metrics, loss_weights), optimizer_factory(optimizer)
         self._objective, self._make_optimizer, self._options = objective, make_optimizer, options
         self._optimizer_given = optimizer

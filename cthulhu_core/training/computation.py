@@ -56,17 +56,22 @@ class Forward:
 class Computation(Forward):
     """What a model gives for inputs, and its loss.
 
-    It is kept from one training to the next: to compile takes longer than many a training. Arguments as
-    :class:`Forward`.
+    It is kept from one training to the next: to compile takes longer than many a training, and a scale of the loss that
+    has been found is as good for the next. Arguments as :class:`Forward`.
 
     Args:
         objective: what gives the loss.
+
+    Attributes:
+        scaler: what scales the loss, so that gradients of float16 are no zeros; None in other precisions.
     """
 
     def __init__(self, model: nn.Module, options: Options, device: torch.device, objective: Objective) -> None:
         super().__init__(model, options, device)
         self.objective = objective
         self.ranks = world_size()
+        # On an optimizer that is not fused, it waits for the device in each step.
+        self.scaler = torch.amp.GradScaler(device.type) if options.autocast == "float16" else None
         self.loss: Callable[[Any, Any, Tensor | None], tuple[Any, Tensor, dict[str, Tensor]]]
         self.loss = self._maybe_compiled(self._loss)
 
@@ -82,7 +87,7 @@ class Computation(Forward):
 
         What does that must be gone before the processes part: Python would end with an error otherwise.
         """
-        self._trained = distributed(self._model, self.options.strategy, self.device)
+        self._trained = distributed(self._model, self.device)
         try:
             yield
         finally:
@@ -94,7 +99,7 @@ class Computation(Forward):
 
     def sum_up(self, optimizer: torch.optim.Optimizer) -> None:
         """Sum up gradients that were left as they are."""
-        sum_up(self._trained, optimizer)
+        sum_up(optimizer)
 
 
 class _Compiled:

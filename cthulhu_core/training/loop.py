@@ -47,7 +47,8 @@ def test(run: Run, computation: Computation, data: Iterable[Triple]) -> None:
     with evaluating(run.model), torch.no_grad():
         for inputs, targets, weights in run.test(data):
             outputs, loss, parts = computation.loss(inputs, targets, weights)
-            run.record(outputs=outputs, loss=loss, **parts, **objective.measure(outputs, targets))
+            measured = objective.measure(outputs, targets, run.current.size > 0)
+            run.record(outputs=outputs, loss=loss, **parts, **measured)
 
 
 def predict(run: Run, forward: Forward, data: Iterable[Triple]) -> Iterator[Any]:

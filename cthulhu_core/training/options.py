@@ -22,8 +22,6 @@ class Options:
         accumulate: how many batches there are to a step of the optimizer.
         clipnorm: what the norm of all gradients together may be.
         clipvalue: what the absolute value of an element of a gradient may be.
-        strategy: how several processes train: ``"ddp"``, each with all weights, which is what None means; ``"fsdp"``,
-            each with a part of them.
 
     Raises:
         ValueError: one of them is not of these.
@@ -34,7 +32,6 @@ class Options:
     accumulate: int = 1
     clipnorm: float | None = None
     clipvalue: float | None = None
-    strategy: Literal["ddp", "fsdp"] | None = None
 
     def __post_init__(self) -> None:
         if self.jit_compile not in (True, False):
@@ -43,8 +40,6 @@ class Options:
             raise ValueError(f"autocast is {self.autocast!r}: expected {' or '.join(map(repr, PRECISIONS))}, or None")
         if isinstance(self.accumulate, bool) or not isinstance(self.accumulate, int) or self.accumulate < 1:
             raise ValueError(f"accumulate is {self.accumulate!r}: expected an integer of at least 1")
-        if self.strategy not in ("ddp", "fsdp", None):
-            raise ValueError(f"strategy is {self.strategy!r}: expected 'ddp' or 'fsdp', or None")
         for name, most in (("clipnorm", self.clipnorm), ("clipvalue", self.clipvalue)):
             if most is not None and not _is_positive(most):
                 raise ValueError(f"{name} is {most!r}: expected a finite number above 0, or None")

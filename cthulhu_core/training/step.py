@@ -41,8 +41,7 @@ class Step:
         self._options = options
         self._accumulates = options.accumulate > 1
         self._clips = options.clipnorm is not None or options.clipvalue is not None
-        # On an optimizer that is not fused, a scaler waits for the device in each step.
-        self._scaler = torch.amp.GradScaler(computation.device.type) if options.autocast == "float16" else None
+        self._scaler = computation.scaler
         self._asks_again = isinstance(run.optimizer, torch.optim.LBFGS)
         if self._asks_again and (self._accumulates or self._clips or self._scaler is not None):
             raise ValueError(

@@ -31,12 +31,12 @@ SCRIPT = dedent("""
         def on_gradients(self, batch):
             self.steps += 1
 
-    def train(kind, batch_norm=False, metrics=("acc",), validation=True, **options):
+    def train(kind, metrics=("acc",), **options):
         torch.manual_seed(3)
         size = 8 // world_size()
-        hidden = torch.nn.BatchNorm1d(12) if batch_norm else torch.nn.Tanh()
-        model = Lump(torch.nn.Sequential(torch.nn.Linear(6, 12), hidden, torch.nn.Linear(12, 4)))
-        model.conjure(lambda weights: torch.optim.SGD(weights, lr=0.1), torch.nn.CrossEntropyLoss(), list(metrics), **options)
+        model = Lump(torch.nn.Sequential(torch.nn.Linear(6, 12), torch.nn.Tanh(), torch.nn.Linear(12, 4)))
+        loss = torch.nn.CrossEntropyLoss()
+        model.conjure(lambda weights: torch.optim.SGD(weights, lr=0.1), loss, list(metrics), **options)
         steps = Steps()
         if kind == "arrays":
             data = {"x": X, "y": Y, "batch_size": size}
@@ -45,9 +45,7 @@ SCRIPT = dedent("""
         else:
             drop_last = kind == "loader that drops the last"
             data = {"x": DataLoader(TensorDataset(X, Y), size, shuffle=True, drop_last=drop_last)}
-        if validation:
-            data["validation_data"] = (X[:19], Y[:19])
-        history = model.summon(**data, epochs=2, verbose=0, callbacks=steps)
+        history = model.summon(**data, epochs=2, verbose=0, callbacks=steps, validation_data=(X[:19], Y[:19]))
         evaluated = model.evaluate(X, Y, size, verbose=0)
         weights = [float(weight.detach().double().abs().sum()) for weight in model.parameters()]
         return {"history": history.history, "evaluated": evaluated, "weights": weights, "steps": steps.steps}

@@ -208,6 +208,17 @@ def test_step_whose_scaled_gradients_overflow_is_skipped() -> None:
     assert torch.isfinite(weights_of(model)).all()
 
 
+def test_scale_of_the_loss_is_found_over_batches_given_by_themselves() -> None:
+    model = conjured(autocast="float16")
+    before = weights_of(model).clone()
+    for number in range(20):
+        model.train_on_batch(X * 1000, Y)
+        if number == 0:
+            assert torch.equal(weights_of(model), before)
+    assert not torch.equal(weights_of(model), before)
+    assert torch.isfinite(weights_of(model)).all()
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_softmax_of_half_precision_keeps_its_logits(precision: Any) -> None:
     model = Pile([Daoloth(4, activation="softmax", input_dim=6)])
