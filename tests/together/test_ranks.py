@@ -1,0 +1,141 @@
+"""Two processes with every callback: the same decisions in both, and one file, one line, one event of each."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from cthulhu.callbacks import CSVLogger
+from cthulhu.models import Lump
+from cthulhu_core.testing import run_ranks
+
+BEGIN = dedent("""
+    import json
+    import torch
+    from cthulhu.callbacks import *
+    from cthulhu.callbacks import (
+        CSVLogger, EarlyStopping, LearningRateScheduler, LumpCheckpoint, ReduceLROnPlateau, RemoteMonitor, TensorBoard,
+        TerminateOnNaN,
+    )
+    from cthulhu.models import Lump
+
+    torch.set_num_threads(1)
+    X = torch.randn(83, 6, generator=torch.Generator().manual_seed(0))
+    Y = torch.randint(0, 4, (83,), generator=torch.Generator().manual_seed(1))
+
+    def new_model(rate=0.1):
+        torch.manual_seed(0)
+        model = Lump(torch.nn.Linear(6, 4))
+        model.conjure(lambda weights: torch.optim.SGD(weights, lr=rate), torch.nn.CrossEntropyLoss(), ["acc"])
+        return model
+
+    def outcome(model, history):
+        weights = [float(weight.detach().double().sum()) for weight in model.parameters()]
+        return json.dumps([history.epoch, history.history, weights])
+""")
+
+
+@pytest.fixture
+def events() -> Iterator[tuple[str, list[Any]]]:
+    """The address of a server, and what was posted to it."""
+    posted: list[Any] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", posted
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_same_decisions_everywhere_and_one_of_everything_that_is_written(
+    tmp_path: Path, events: tuple[str, list[Any]]
+) -> None:
+    url, posted = events
+    code = BEGIN + dedent(f"""
+        model = new_model(rate=0.0)  # so that nothing ever gets better
+        history = model.summon(
+            X, Y, 4, epochs=9, verbose=2, validation_data=(X[:31], Y[:31]),
+            callbacks=[
+                ReduceLROnPlateau(patience=1, factor=0.5),
+                EarlyStopping(patience=3, restore_best_weights=True, verbose=0),
+                LumpCheckpoint("w.{{epoch:02d}}.hdf5"), CSVLogger("log.csv"), TensorBoard("logs"),
+                RemoteMonitor({url!r}, send_as_json=True), TerminateOnNaN(),
+            ],
+        )
+        print("outcome", outcome(model, history))
+    """)
+    first, second = run_ranks(code, tmp_path, timeout=120)
+    assert (first.status, second.status) == (0, 0), first.errors + second.errors
+    *lines, said = first.printed.splitlines()
+    assert second.printed.splitlines() == [said]
+    epochs = json.loads(said.removeprefix("outcome "))[0]
+    assert epochs == [0, 1, 2, 3]
+    assert len([line for line in lines if line.startswith("Epoch ") and "loss" in line]) == 4
+    assert sorted(path.name for path in tmp_path.glob("*.hdf5")) == [f"w.0{number}.hdf5" for number in (1, 2, 3, 4)]
+    rows = (tmp_path / "log.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["epoch", "0", "1", "2", "3"]
+    assert [event["epoch"] for event in posted] == [0, 1, 2, 3]
+    assert [len(list((tmp_path / "logs" / name).glob("events*"))) for name in ("train", "validation")] == [1, 1]
+
+
+def test_rates_follow_the_schedule_in_both_and_what_is_no_number_in_one_ends_both(tmp_path: Path) -> None:
+    code = BEGIN + dedent("""
+        model = new_model()
+        schedule = LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
+        print(outcome(model, model.summon(X, Y, 4, epochs=3, verbose=0, callbacks=schedule)))
+        model = new_model()
+        if rank == 1:
+            X[:] = float("nan")
+        print(outcome(model, model.summon(X, Y, 4, epochs=3, verbose=0, callbacks=TerminateOnNaN())).split("]")[0])
+    """)
+    first, second = run_ranks(code, tmp_path, timeout=120)
+    assert (first.status, second.status) == (0, 0), first.errors + second.errors
+    assert first.printed == second.printed
+    scheduled, ended = first.printed.splitlines()
+    assert json.loads(scheduled)[1]["lr"] == pytest.approx([0.1, 0.05, 0.1 / 3])
+    assert ended == "[[0"
+
+
+def test_checkpoint_of_two_goes_on_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    code = BEGIN + dedent("""
+        model = new_model()
+        callbacks = [LumpCheckpoint("last.hdf5"), CSVLogger("log.csv")]
+        print(outcome(model, model.summon(X, Y, 4, epochs=2, verbose=0, callbacks=callbacks)))
+    """)
+    first, second = run_ranks(code, tmp_path, timeout=120)
+    assert (first.status, second.status) == (0, 0), first.errors + second.errors
+    before = json.loads(first.printed)[1]["loss"]
+    monkeypatch.chdir(tmp_path)
+    x = torch.randn(83, 6, generator=torch.Generator().manual_seed(0))
+    y = torch.randint(0, 4, (83,), generator=torch.Generator().manual_seed(1))
+    model = Lump(torch.nn.Linear(6, 4))
+    model.conjure(lambda weights: torch.optim.SGD(weights, lr=0.1), torch.nn.CrossEntropyLoss(), ["acc"])
+    with pytest.warns(UserWarning, match="LumpCheckpoint .* took part and does not now"):
+        history = model.summon(x, y, 8, epochs=3, verbose=0, callbacks=CSVLogger("log.csv", append=True),
+                               resume_from="last.hdf5")  # fmt: skip
+    assert history.epoch == [0, 1, 2]
+    assert history.history["loss"][:2] == before
+    assert history.history["loss"][2] < before[1]
