@@ -157,7 +157,17 @@ def bench(session: nox.Session) -> None:
     measured = ["cthulhu-progbar", "cthulhu-checkpoint", "cthulhu-tensorboard", "cthulhu-remote"]
     install(session, wheel(CORE), *map(wheel, measured), "trustme", *group("peers"))
     session.env.update({"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"})
-    for name in ("overhead", "costs", "startup", "progbar", "checkpoint", "tensorboard", "remote", "peers/compare"):
+    for name in (
+        "overhead",
+        "costs",
+        "startup",
+        "distributed",
+        "progbar",
+        "checkpoint",
+        "tensorboard",
+        "remote",
+        "peers/compare",
+    ):
         session.run("python", f"benchmarks/{name}.py", *session.posargs)
 
 

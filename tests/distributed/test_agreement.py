@@ -1,4 +1,4 @@
-"""Several processes agree: on when to stop, on how many batches there are, on what an epoch gave; none waits for ever."""
+"""Several processes agree: when to stop, how many batches there are, what an epoch gave; and none waits for ever."""
 
 from __future__ import annotations
 
