@@ -27,7 +27,7 @@ import pluggy
 from cthulhu_core import hookspecs
 from cthulhu_core.callback import METHODS, Callback
 from cthulhu_core.hookspecs import HOOKS, hookimpl
-from cthulhu_core.training.distributed import rank
+from cthulhu_core.training.distributed import rank, world_size
 from cthulhu_core.validation import RefusedCallback, is_overridden, marked, name_of, validate
 
 if TYPE_CHECKING:
@@ -314,7 +314,8 @@ class Dispatch:
         """Say on ``error`` whose it is and where it happened. Python 3.10 keeps notes but does not print them."""
         if isinstance(error, (KeyboardInterrupt, SystemExit)) or participant is None:
             return
-        note = f"in {participant}, hook {hook}{self.run.position()}"
+        where = f", rank {rank()}" if world_size() > 1 else ""
+        note = f"in {participant}, hook {hook}{self.run.position()}{where}"
         notes = [*getattr(error, "__notes__", ()), note]
         error.__notes__ = notes  # type: ignore[attr-defined]
 

@@ -64,7 +64,8 @@ class Run:
         validation: whether epochs are going to be validated.
         resume_from: a checkpoint of model and training, or a folder of them, whose newest is taken: the run goes on
             where it stands, in the midst of an epoch, too. Weights, optimizer, callbacks and random generators are
-            as they were then, from the first batch on (see :mod:`cthulhu_core.resume`).
+            as they were then, from the first batch on (see :mod:`cthulhu_core.resume`). ``"auto"``: the newest that a
+            callback of this run wrote before (:meth:`Callback.checkpoints`), or the beginning where there is none.
         training: False for a run that tests or predicts and does not train: then ``CTHULHU_CONFIG`` has no part in it.
 
     Raises:
@@ -160,6 +161,8 @@ class Run:
         self._at_save_point = False
         # After how many batches it is asked whether to stop.
         self._stop_every = 1 if world_size() == 1 else STOP_EVERY
+        self.is_ending = False
+        """Whether training has come to its end, whichever: callbacks are being told, or have been."""
         self.tests_alone = False
         """Whether what this run tests is no affair of the other processes of a distributed training."""
         self._data: Any = None
@@ -167,21 +170,27 @@ class Run:
         self.kept: dict[str, Any] = {}
         """What the loop has told to :meth:`keep`, by name."""
         self._dispatch = Dispatch(self._participants(), self)
-        self.resumed = resume_from is not None
-        """Whether this run goes on from an earlier one: set it before it begins if that is by means of your own."""
         self._resumption = None if resume_from is None else self._resume(resume_from)
+        self.resumed = self._resumption is not None
+        """Whether this run goes on from an earlier one: set it before it begins if that is by means of your own."""
         self._next_epoch = self.initial_epoch
 
-    def _resume(self, path: str | os.PathLike[str]) -> Resumption:
+    def _resume(self, path: str | os.PathLike[str]) -> Resumption | None:
         from cthulhu_core.checkpoint import CheckpointError
         from cthulhu_core.models import files
-        from cthulhu_core.resume import Resumption
+        from cthulhu_core.resume import Resumption, written_checkpoints
 
         if self.initial_epoch:
             raise ValueError(
                 f"initial_epoch is {self.initial_epoch}, and resume_from says where to begin: leave one of them out"
             )
-        checkpoint = files.load_checkpoint(path)
+        if path == "auto":
+            found = written_checkpoints(self.callbacks)
+            if not found:
+                return None
+            checkpoint = files.newest(found)
+        else:
+            checkpoint = files.load_checkpoint(path)
         try:
             resumption = Resumption(checkpoint, self, self._dispatch.participants)
         except CheckpointError as error:
@@ -232,6 +241,13 @@ class Run:
     def is_main(self) -> bool:
         """Whether this is the main process of distributed training, or the only one: who prints, prints there."""
         return rank() == 0
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether each process of a distributed training holds a part of the weights (``strategy="fsdp"``)."""
+        from cthulhu_core.training.sharded import has_parts
+
+        return has_parts(self.model)
 
     @property
     def next_batch(self) -> tuple[int, int]:
@@ -522,7 +538,7 @@ class Run:
 
     def train_begin(self) -> None:
         """Training begins: callbacks get ``params`` and ``model``, ``stop_training`` is False."""
-        self.model.stop_training = False
+        self.model.stop_training = self.is_ending = False
         self._open_hooks()
         if self._config.manifest is not None and self.is_main:
             save(self.manifest(), self._config.manifest)
@@ -689,8 +705,13 @@ class Run:
 
     def _finish(self, error: BaseException | None) -> None:
         """End the books of everybody, whatever happened; raise what they raise if nothing is being raised."""
+        self.is_ending = True
+        if error is not None and not self.tests_alone and world_size() > 1:
+            from cthulhu_core.training.failures import tell
+
+            tell(error)
         self._open, self._averages, self._predicting, self._in_epoch = "", None, False, False
-        failures = []
+        failures: list[BaseException] = []
         if error is not None:
             failures += self._call_guarded("exception", error)
         if self._begun:

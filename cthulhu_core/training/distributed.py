@@ -58,14 +58,37 @@ def join() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
-    atexit.register(_leave)
+    store, number, size = next(torch.distributed.rendezvous("env://"))
+    # torchrun may start processes again with the store of those that were there before: who reads what they have left
+    # in it looks for them.
+    attempt = torch.distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    torch.distributed.init_process_group(backend, store=attempt, rank=number, world_size=size)
+    _Joined.here = True
+    atexit.register(leave)
 
 
-def _leave() -> None:
+class _Joined:
+    """Whether the group is of our making."""
+
+    here = False
+
+
+def leave() -> None:
+    """Leave the group that :func:`join` has joined: whoever waits for this process learns that it does not come."""
     distributed = _group()
-    if distributed is not None:
+    if distributed is not None and _Joined.here:
         distributed.destroy_process_group()
+        _Joined.here = False
+
+
+def store() -> Any:
+    """Where the processes have met: keys and values that all of them can set and get; None where there is one alone."""
+    distributed = _group()
+    if distributed is None or world_size() == 1:
+        return None
+    # There is no public way to it, and no other way to say something to a process that does not listen.
+    return distributed.distributed_c10d._get_default_store()
 
 
 def local_device(device: torch.device) -> torch.device:

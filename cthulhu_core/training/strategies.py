@@ -10,18 +10,26 @@ import torch
 from torch import nn
 
 from cthulhu_core.training.distributed import of_main, world_size
+from cthulhu_core.training.sharded import has_parts, is_sharded
 
 
 def distributed(model: nn.Module, device: torch.device) -> nn.Module:
-    """What is called in the place of ``model`` where gradients are computed; itself where one process trains alone."""
-    if world_size() == 1:
+    """What is called in the place of ``model`` where gradients are computed.
+
+    That is itself where one process trains alone, or where each holds a part of the weights.
+    """
+    if world_size() == 1 or has_parts(model):
         return model
     return nn.parallel.DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
 
 @contextmanager
 def unsummed(model: Any) -> Iterator[None]:
-    """Leave gradients as they are in each process: more are added to them."""
+    """Leave gradients as they are in each process: more are added to them.
+
+    Where each holds a part of the weights, it is left with its part of the gradients, summed up: the whole of them is
+    what there is no room for.
+    """
     if isinstance(model, nn.parallel.DistributedDataParallel):
         with model.no_sync():
             yield
@@ -35,7 +43,7 @@ def sum_up(optimizer: torch.optim.Optimizer) -> None:
         return
     for group in optimizer.param_groups:
         for weight in group["params"]:
-            if weight.grad is not None:
+            if weight.grad is not None and not is_sharded(weight):
                 torch.distributed.all_reduce(weight.grad)
                 weight.grad /= world_size()
 
