@@ -96,7 +96,7 @@ class Callback:
         start afresh: a file is not to be overwritten then.
         """
 
-    def checkpoints(self) -> Iterable[str | os.PathLike[str]]:
+    def written_checkpoints(self) -> Iterable[str | os.PathLike[str]]:
         """The files from which training can go on that this callback wrote, now or in an earlier run of the script.
 
         Those that are there, in any order: ``resume_from="auto"`` takes the newest that is whole. It is asked in all

@@ -51,7 +51,9 @@ class Checkpoint:
     state: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, model: torch.nn.Module, run: Run | None = None, weights_only: bool = False, *, parts: bool = False) -> Checkpoint:
+    def of(
+        cls, model: torch.nn.Module, run: Run | None = None, weights_only: bool = False, *, parts: bool = False
+    ) -> Checkpoint:
         """What there is to save of ``model`` now. The tensors are the model's own, not copies.
 
         Args:

@@ -152,6 +152,8 @@ class HookCall:
                 self.selections.append(_selection([HOOKS[hook].index(name) for name in names]))
             bridge: Any = implementation.plugin
             function = bridge.methods.get(implementation.function, implementation.function)
+            if participant.main_only and not implementation.wrapper and world_size() > 1:
+                function = self._alone(function)
             if implementation.wrapper:
                 self.wrappers.append((participant, self._wrapper(participant, function), chosen[names]))
             elif participant.forgiving and hook != "cthulhu_train_begin":
@@ -237,6 +239,18 @@ class HookCall:
 
         return wrapper
 
+    def _alone(self, function: Callable[..., Any]) -> Callable[..., None]:
+        """``function``, which the main process calls alone."""
+
+        def alone(*arguments: Any) -> None:
+            self.dispatch.is_alone = True
+            try:
+                function(*arguments)
+            finally:
+                self.dispatch.is_alone = False
+
+        return alone
+
     def _forgive(self, participant: Participant, function: Callable[..., Any]) -> Callable[..., None]:
         """``function`` under ``on_error = "disable"``."""
         failures, hook = participant.failures, self.hook
@@ -278,6 +292,8 @@ class Dispatch:
         self.manager = new_manager()
         self._of: dict[int, Participant] = {}
         self._left: set[tuple[int, str]] = set()
+        self.is_alone = False
+        """Whether a participant is being called of which there are no others in the other processes."""
         for position, participant in reversed(list(enumerate(self.participants))):
             plugin = participant.plugin
             validate(plugin)

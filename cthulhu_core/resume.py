@@ -20,7 +20,7 @@ from cthulhu_core.checkpoint import Checkpoint, CheckpointError
 from cthulhu_core.generators import random_state, scatter, set_random_state
 from cthulhu_core.manifest import manifest, packages
 from cthulhu_core.registry import package_of
-from cthulhu_core.training.distributed import rank, world_size
+from cthulhu_core.training.distributed import rank, total, world_size
 
 if TYPE_CHECKING:
     from cthulhu_core.dispatch import Participant
@@ -129,19 +129,38 @@ class Replay:
         return iterator
 
 
-def written_checkpoints(callbacks: Iterable[Callback]) -> list[str | os.PathLike[str]]:
+def all_written(callbacks: Iterable[Callback]) -> list[str | os.PathLike[str]]:
     """What ``resume_from="auto"`` can take.
 
     Raises:
         ValueError: no callback writes checkpoints.
     """
-    writers = [callback for callback in callbacks if type(callback).checkpoints is not Callback.checkpoints]
+    writers = [
+        callback for callback in callbacks if type(callback).written_checkpoints is not Callback.written_checkpoints
+    ]
     if not writers:
         raise ValueError(
             "resume_from='auto' takes the newest checkpoint that a callback wrote, and no callback of this run writes "
             "any: add one, e.g. LumpCheckpoint('run/{epoch:02d}.hdf5', save_every=500), or name a file"
         )
-    return [path for callback in writers for path in callback.checkpoints()]
+    return [path for callback in writers for path in callback.written_checkpoints()]
+
+
+def agree(checkpoint: Checkpoint | None, path: str | os.PathLike[str]) -> None:
+    """See that all processes of a distributed training go on from the same checkpoint, or all from none.
+
+    Raises:
+        CheckpointError: they do not.
+    """
+    state = None if checkpoint is None else checkpoint.state
+    step = -1.0 if state is None or state["run"] is None else float(state["run"]["step"])
+    if total([step])[0] != step * world_size():
+        found = "found none" if step < 0 else f"found one after {step:.0f} batches"
+        raise CheckpointError(
+            f"rank {rank()} {found}, and others another: all processes must see the same files, in a folder that their "
+            "machines share",
+            path,
+        )
 
 
 # --- going on -------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class Run:
         resume_from: a checkpoint of model and training, or a folder of them, whose newest is taken: the run goes on
             where it stands, in the midst of an epoch, too. Weights, optimizer, callbacks and random generators are
             as they were then, from the first batch on (see :mod:`cthulhu_core.resume`). ``"auto"``: the newest that a
-            callback of this run wrote before (:meth:`Callback.checkpoints`), or the beginning where there is none.
+            callback of this run wrote before (:meth:`Callback.written_checkpoints`), or the beginning if there is none.
         training: False for a run that tests or predicts and does not train: then ``CTHULHU_CONFIG`` has no part in it.
 
     Raises:
@@ -178,19 +178,20 @@ class Run:
     def _resume(self, path: str | os.PathLike[str]) -> Resumption | None:
         from cthulhu_core.checkpoint import CheckpointError
         from cthulhu_core.models import files
-        from cthulhu_core.resume import Resumption, written_checkpoints
+        from cthulhu_core.resume import Resumption, agree, all_written
 
         if self.initial_epoch:
             raise ValueError(
                 f"initial_epoch is {self.initial_epoch}, and resume_from says where to begin: leave one of them out"
             )
         if path == "auto":
-            found = written_checkpoints(self.callbacks)
-            if not found:
-                return None
-            checkpoint = files.newest(found)
+            found = all_written(self.callbacks)
+            checkpoint = files.newest(found) if found else None
         else:
             checkpoint = files.load_checkpoint(path)
+        agree(checkpoint, path)
+        if checkpoint is None:
+            return None
         try:
             resumption = Resumption(checkpoint, self, self._dispatch.participants)
         except CheckpointError as error:
@@ -263,6 +264,11 @@ class Run:
     def is_training(self) -> bool:
         """Whether training has begun and not ended: callbacks may be called."""
         return self._begun
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether a callback of the main process alone is being called: the other processes do not do what it does."""
+        return self._dispatch.is_alone
 
     @property
     def is_settled(self) -> bool:
@@ -706,10 +712,10 @@ class Run:
     def _finish(self, error: BaseException | None) -> None:
         """End the books of everybody, whatever happened; raise what they raise if nothing is being raised."""
         self.is_ending = True
-        if error is not None and not self.tests_alone and world_size() > 1:
-            from cthulhu_core.training.failures import tell
+        if not self.tests_alone and world_size() > 1:
+            from cthulhu_core.training.failures import end
 
-            tell(error)
+            end(error)
         self._open, self._averages, self._predicting, self._in_epoch = "", None, False, False
         failures: list[BaseException] = []
         if error is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,6 +42,6 @@ def class_of(module: object) -> type:
         'Linear'
     """
     cls = type(module)
-    fsdp = sys.modules.get("torch.distributed.fsdp")
+    fsdp: Any = sys.modules.get("torch.distributed.fsdp")
     # Its class comes first, then that of the parts, then the one that it was.
     return cls.__mro__[2] if hasattr(fsdp, "FSDPModule") and isinstance(module, fsdp.FSDPModule) else cls

@@ -238,6 +238,14 @@ class Lump(nn.Module):
         self.to(device)
         return Placement(self)
 
+    def _check_parts(self, method: str) -> None:
+        """See that all processes are there to call the model, where each holds a part of it."""
+        if self._run is not None and self._run.is_training and self._run.is_alone and self._run.is_sharded:
+            raise RuntimeError(
+                f"{method} in a callback of the main process alone: each process holds a part of the model "
+                "(strategy='fsdp'), and all must call it; let the callback say ranks = 'all'"
+            )
+
     # --- training ---------------------------------------------------------------------------------------------------
 
     def summon(
@@ -361,6 +369,7 @@ class Lump(nn.Module):
             The loss as a float; with metrics, the list of the values that ``metrics_names`` names.
         """
         self._conjured("evaluate()")
+        self._check_parts("evaluate()")
         join()
         check_counts(batch_size=batch_size, steps=steps)
         placement = self._placement()
@@ -387,6 +396,7 @@ class Lump(nn.Module):
 
         Of data that makes its own batches, the inputs are taken; arguments as in :meth:`summon`.
         """
+        self._check_parts("predict()")
         check_counts(batch_size=batch_size, steps=steps)
         placement = Placement(self)
         data = make_batches(x, None, None, batch_size=batch_size, placement=placement, steps=steps)

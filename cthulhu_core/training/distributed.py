@@ -58,28 +58,20 @@ def join() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    store, number, size = next(torch.distributed.rendezvous("env://"))
+    distributed: Any = torch.distributed  # not all of its names are typed
+    store, number, size = next(distributed.rendezvous("env://"))
     # torchrun may start processes again with the store of those that were there before: who reads what they have left
     # in it looks for them.
-    attempt = torch.distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    attempt = distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    torch.distributed.init_process_group(backend, store=attempt, rank=number, world_size=size)
-    _Joined.here = True
-    atexit.register(leave)
+    distributed.init_process_group(backend, store=attempt, rank=number, world_size=size)
+    atexit.register(_leave)
 
 
-class _Joined:
-    """Whether the group is of our making."""
-
-    here = False
-
-
-def leave() -> None:
-    """Leave the group that :func:`join` has joined: whoever waits for this process learns that it does not come."""
+def _leave() -> None:
     distributed = _group()
-    if distributed is not None and _Joined.here:
+    if distributed is not None:
         distributed.destroy_process_group()
-        _Joined.here = False
 
 
 def store() -> Any:

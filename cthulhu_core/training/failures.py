@@ -6,7 +6,9 @@ Each therefore says why it ends before it goes, and who loses a connection looks
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cthulhu_core.dispatch import logger
-from cthulhu_core.training.distributed import leave, rank, store, world_size
+from cthulhu_core.training.distributed import rank, store, world_size
 
 PATIENCE = 5.0
 """Seconds in which a process that has lost a connection waits for the others to say why."""
@@ -22,14 +24,16 @@ _TOLD = "_cthulhu_told"
 _LOST = ("gloo", "nccl", "connection", "process group", "socket", "watchdog", "timed out", "timeout")
 
 
-def tell(error: BaseException) -> None:
+def end(error: BaseException | None) -> None:
     """Tell the other processes why this one ends; or, where another one is the reason, say in the log which and why.
 
     Args:
-        error: what ends the training here, with a note that says whose it is, if it is a participant's.
+        error: what ends the training here, with a note that says whose it is, if it is a participant's; None where it
+            ends as it should.
     """
+    _Watch.dismiss()
     met = store()
-    if met is None or vars(error).get(_TOLD):
+    if met is None or error is None or vars(error).get(_TOLD):
         return
     vars(error)[_TOLD] = True
     try:
@@ -58,7 +62,10 @@ def _tell(met: Any, error: BaseException) -> None:
     for each, why in reasons.items():
         logger.error("rank %d: training ends here, because rank %d %s", rank(), each, why)
     # What is printed last of a traceback shall not be an address.
-    vars(error)["__notes__"] = [*getattr(error, "__notes__", ()), *(f"rank {each} {why}" for each, why in reasons.items())]
+    vars(error)["__notes__"] = [
+        *getattr(error, "__notes__", ()),
+        *(f"rank {each} {why}" for each, why in reasons.items()),
+    ]
 
 
 def _key(what: str, of: int) -> str:
@@ -97,15 +104,60 @@ def _why(error: BaseException) -> str:
     return f"has failed{notes}: {type(error).__name__}: {error}"
 
 
+class _Watch(threading.Thread):
+    """Ends this process where another one has ended, and this one waits for it: nothing else can wake it up.
+
+    That is so where the other process lives on, as its script has caught the exception, or its callbacks take long to
+    close what they have open: then no connection breaks.
+    """
+
+    _current: _Watch | None = None
+
+    def __init__(self, met: Any) -> None:
+        super().__init__(name="cthulhu-watch", daemon=True)
+        self._met = met
+        self._over = threading.Event()
+
+    @classmethod
+    def post(cls) -> None:
+        """Begin to watch, where there are other processes."""
+        met = store()
+        if met is not None:
+            cls._current = cls(met)
+            cls._current.start()
+
+    @classmethod
+    def dismiss(cls) -> None:
+        """This process ends by itself."""
+        if cls._current is not None:
+            cls._current._over.set()
+            cls._current = None
+
+    def run(self) -> None:
+        while not self._over.wait(1.0):
+            try:
+                reasons = _reasons(self._met)
+            except RuntimeError:  # the store is gone, and with it the process that keeps it: connections break
+                return
+            if reasons and not self._over.wait(2 * PATIENCE):
+                for each, why in reasons.items():
+                    logger.error("rank %d: this process is ended, because rank %d %s", rank(), each, why)
+                for stream in (sys.stdout, sys.stderr):
+                    stream.flush()
+                os._exit(1)
+
+
 @contextmanager
 def ending_together() -> Iterator[None]:
-    """Where what ends this process is told to the others, and none is left waiting for it."""
+    """Where what ends this process is told to the others, and what has ended others ends this one."""
+    _Watch.post()
     try:
         yield
     except BaseException as error:
-        tell(error)
-        leave()
+        end(error)
         raise
+    finally:
+        _Watch.dismiss()
 
 
 @contextmanager

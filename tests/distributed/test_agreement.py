@@ -102,7 +102,7 @@ def test_callback_of_the_main_process_may_evaluate_and_ask_for_averages(tmp_path
 
         model = new_model()
         model.conjure("sgd", torch.nn.CrossEntropyLoss(), [torchmetrics.Accuracy("multiclass", num_classes=4)])
-        print(model.summon(X[:83], Y[:83], 8, epochs=2, verbose=0, callbacks=Main()).history, checksum(model))
+        print(model.summon(X[:84], Y[:84], 8, epochs=2, verbose=0, callbacks=Main()).history, checksum(model))
         """,
         tmp_path,
     )

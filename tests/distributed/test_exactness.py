@@ -31,6 +31,9 @@ SCRIPT = dedent("""
         def on_gradients(self, batch):
             self.steps += 1
 
+    def whole(weight):
+        return (weight.full_tensor() if hasattr(weight, "full_tensor") else weight).detach()
+
     def train(kind, metrics=("acc",), **options):
         torch.manual_seed(3)
         size = 8 // world_size()
@@ -47,7 +50,7 @@ SCRIPT = dedent("""
             data = {"x": DataLoader(TensorDataset(X, Y), size, shuffle=True, drop_last=drop_last)}
         history = model.summon(**data, epochs=2, verbose=0, callbacks=steps, validation_data=(X[:19], Y[:19]))
         evaluated = model.evaluate(X, Y, size, verbose=0)
-        weights = [float(weight.detach().double().abs().sum()) for weight in model.parameters()]
+        weights = [float(whole(weight).double().abs().sum()) for weight in model.parameters()]
         return {"history": history.history, "evaluated": evaluated, "weights": weights, "steps": steps.steps}
 
     CASES = {
@@ -61,6 +64,11 @@ SCRIPT = dedent("""
             "kind": "arrays", "metrics": [torchmetrics.Accuracy("multiclass", num_classes=4)]
         },
         "half precision": {"kind": "arrays", "autocast": "bfloat16"},
+        "in parts": {"kind": "arrays", "strategy": "fsdp"},
+        "in parts, several batches to a step, clipped": {
+            "kind": "loader", "strategy": "fsdp", "accumulate": 3, "clipnorm": 0.05
+        },
+        "in parts, half precision": {"kind": "arrays", "strategy": "fsdp", "autocast": "bfloat16"},
     }
     print(json.dumps({name: train(**case) for name, case in CASES.items()}))
 """)
@@ -85,9 +93,40 @@ def test_losses_are_those_of_one_process_with_the_whole_batch(tmp_path: Path, ra
     (alone,) = run(1, samples, tmp_path / "alone")
     together = run(ranks, samples, tmp_path / "together")
     for name, expected in alone.items():
-        tolerance = 1e-2 if name == "half precision" else 1e-6
+        tolerance = 1e-2 if "half precision" in name else 1e-6
         for rank in together:
             assert rank[name]["history"] == together[0][name]["history"], name
             assert rank[name]["steps"] == expected["steps"], name
             assert list(rank[name]["history"]) == list(expected["history"]), name
             assert flat(rank[name]) == pytest.approx(flat(expected), rel=tolerance, abs=1e-6), name
+
+
+COMPILED = dedent("""
+    import torch
+    from cthulhu.models import Lump
+
+    torch.set_num_threads(1)
+    X = torch.randn(84, 6, generator=torch.Generator().manual_seed(0))
+    Y = torch.randint(0, 4, (84,), generator=torch.Generator().manual_seed(1))
+    for strategy in ("ddp", "fsdp"):
+        losses = []
+        for jit_compile in (False, True):
+            torch.manual_seed(3)
+            model = Lump(torch.nn.Sequential(torch.nn.Linear(6, 13), torch.nn.Tanh(), torch.nn.Linear(13, 4)))
+            model.conjure(
+                "sgd", torch.nn.CrossEntropyLoss(), strategy=strategy, autocast="bfloat16", jit_compile=jit_compile
+            )
+            losses += model.summon(X, Y, 4, epochs=2, verbose=0).history["loss"]
+        print(*losses)
+""")
+
+
+@pytest.mark.slow
+def test_compiled_is_the_same_with_whole_weights_and_with_parts(tmp_path: Path) -> None:
+    first, second = run_ranks(COMPILED, tmp_path, timeout=400)
+    assert (first.status, second.status) == (0, 0), first.errors + second.errors
+    assert "CompileWarning" not in first.errors
+    assert first.printed == second.printed
+    for line in first.printed.splitlines():
+        losses = [float(each) for each in line.split()]
+        assert losses[2:] == pytest.approx(losses[:2], rel=1e-5)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +28,7 @@ BEGIN = dedent("""
         TerminateOnNaN,
     )
     from cthulhu.models import Lump
+    from cthulhu_core import hookimpl
 
     torch.set_num_threads(1)
     X = torch.randn(83, 6, generator=torch.Generator().manual_seed(0))
@@ -139,3 +143,124 @@ def test_checkpoint_of_two_goes_on_with_one(tmp_path: Path, monkeypatch: pytest.
     assert history.epoch == [0, 1, 2]
     assert history.history["loss"][:2] == before
     assert history.history["loss"][2] < before[1]
+
+
+RESTARTED = """
+import os
+import signal
+import sys
+import torch
+from cthulhu.callbacks import Callback, LumpCheckpoint
+from cthulhu.models import Lump
+
+how, attempt, rank = sys.argv[1], os.environ["TORCHELASTIC_RESTART_COUNT"], os.environ["RANK"]
+
+class Fail(Callback):
+    def on_batch_end(self, batch, logs):
+        if (how, rank, attempt, self.run.step) == ("kill", "1", "0", 25):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if (how, rank, attempt, self.run.step) == ("raise", "1", "0", 25):
+            raise ValueError("once")
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+model = Lump(torch.nn.Linear(6, 4))
+model.conjure("adam", torch.nn.CrossEntropyLoss())
+history = model.summon(
+    torch.randn(160, 6), torch.randint(0, 4, (160,)), 8, epochs=4, verbose=0, resume_from="auto",
+    callbacks=[Fail(), LumpCheckpoint(f"{how}/{{epoch:02d}}.hdf5", save_every=7)],
+)
+if rank == "0":
+    print("outcome", attempt, history.run.resumed, history.history["loss"])
+"""
+
+
+def test_job_goes_on_by_itself_when_a_process_was_lost(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(RESTARTED)
+    outcomes = {}
+    for how in ("nothing", "raise", "kill"):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        command += ["--max-restarts", "1", str(script), how]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (line,) = (line for line in done.stdout.splitlines() if line.startswith("outcome"))
+        _, attempt, resumed, losses = line.split(" ", 3)
+        outcomes[how] = attempt, resumed, json.loads(losses)
+    assert [each[:2] for each in outcomes.values()] == [("0", "False"), ("1", "True"), ("1", "True")]
+    # The mean over the epoch in which it was saved is that of what the main process had of it until then.
+    losses = [each[2] for each in outcomes.values()]
+    assert losses[1] == losses[2]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1][3] == pytest.approx(losses[0][3], rel=1e-9)
+
+
+def test_what_only_watches_may_fail_in_the_main_process(tmp_path: Path) -> None:
+    code = BEGIN + dedent("""
+        from cthulhu.callbacks import ProgbarLogger
+
+        def fail(*arguments):
+            raise ValueError("out of luck")
+
+        watching = [CSVLogger("log.csv"), TensorBoard("logs"), RemoteMonitor("http://127.0.0.1:9"), ProgbarLogger()]
+        for callback in watching:
+            assert (callback.ranks, callback.on_error) == ("main", "disable")
+            setattr(type(callback), "_begin" if isinstance(callback, ProgbarLogger) else "on_epoch_end", fail)
+        model = new_model()
+        print(outcome(model, model.summon(X, Y, 4, epochs=2, verbose=2, callbacks=watching)))
+    """)
+    first, second = run_ranks(code, tmp_path, timeout=60)
+    assert (first.status, second.status) == (0, 0), first.errors + second.errors
+    assert first.printed.splitlines()[-1] == second.printed.strip()
+    assert json.loads(second.printed)[0] == [0, 1]
+    for name in ("CSVLogger", "TensorBoard", "RemoteMonitor", "ProgbarLogger"):
+        assert f"{name} (cthulhu-" in first.errors
+    assert "failed in hook" not in second.errors
+
+
+@pytest.mark.parametrize(
+    ("callback", "hook"),
+    [
+        ("EarlyStopping(monitor='loss')", "epoch_end"),
+        ("ReduceLROnPlateau(monitor='loss')", "epoch_end"),
+        ("LearningRateScheduler(lambda epoch: 0.1)", "epoch_begin"),
+        ("LumpCheckpoint('w.hdf5')", "save_point"),
+        ("TerminateOnNaN()", "batch_end"),
+    ],
+)
+def test_what_changes_training_ends_both_where_it_fails_in_one(tmp_path: Path, callback: str, hook: str) -> None:
+    code = BEGIN + dedent(f"""
+        def fail(*arguments):
+            raise ValueError("out of luck")
+
+        callback = {callback}
+        failing = 0 if callback.ranks == "main" else 1
+        name = next(each for each in ("on_{hook}", "cthulhu_{hook}") if hasattr(type(callback), each))
+        if rank == failing:
+            setattr(type(callback), name, hookimpl(fail) if name.startswith("cthulhu") else fail)
+        print(failing, flush=True)
+        new_model().summon(X, Y, 4, epochs=2, verbose=0, callbacks=callback)
+    """)
+    ranks = run_ranks(code, tmp_path, timeout=60)
+    failing = int(ranks[0].printed)
+    assert ranks[failing].status == 1
+    assert ranks[1 - failing].status != 0
+    name = callback.partition("(")[0]
+    assert f"rank {1 - failing}: training ends here, because rank {failing} has failed, in {name} (cthulhu-" in (
+        ranks[1 - failing].errors
+    )
+    assert f"hook cthulhu_{hook}" in ranks[1 - failing].errors
+
+
+def test_processes_that_see_different_folders_do_not_begin(tmp_path: Path) -> None:
+    code = BEGIN + dedent("""
+        folder = f"host{rank}"
+        callback = LumpCheckpoint(f"{folder}/{{epoch}}.hdf5")
+        new_model().summon(X, Y, 4, epochs=2, verbose=0, callbacks=callback)
+        new_model().summon(X, Y, 4, epochs=3, verbose=0, callbacks=callback, resume_from="auto")
+    """)
+    first, second = run_ranks(code, tmp_path, timeout=60)
+    assert (first.status, second.status) == (1, 1)
+    assert "auto: rank 0 found one after 22 batches, and others another" in first.errors
+    assert "auto: rank 1 found none, and others another: all processes must see the same files" in second.errors

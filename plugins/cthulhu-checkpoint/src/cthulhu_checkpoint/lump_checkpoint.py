@@ -60,9 +60,10 @@ class LumpCheckpoint(Callback):
     Args:
         filepath: path of the file, e.g. ``"run/weights.{epoch:02d}-{val_loss:.2f}.hdf5"``; its suffix says in which
             format: ``.hdf5`` or ``.h5``; ``.dcp`` is a folder into which all processes of a distributed training
-            write, for models of which each holds a part. Placeholders are filled with ``epoch``, from 1, and the logs of the epoch, as far as earlier
-            callbacks have added to them. Folders that are missing are made. An epoch that lacks a value because it was
-            not validated is not saved; the next one is due instead, and one warning a training says so.
+            write, for models of which each holds a part. Placeholders are filled with ``epoch``, from 1, and the logs
+            of the epoch, as far as earlier callbacks have added to them. Folders that are missing are made. An epoch
+            that lacks a value because it was not validated is not saved; the next one is due instead, and one warning a
+            training says so.
         monitor: name of the quantity that says which epoch is best, e.g. ``"val_loss"``. Looked at with
             ``save_best_only`` and, where it is logged, with ``keep``.
         verbose: 0 is silent; from 1 on a line for each epoch says what is saved, and what the best was.
@@ -103,7 +104,7 @@ class LumpCheckpoint(Callback):
         >>> model.load_weights("weights.hdf5")
     """
 
-    ranks = "main"
+    ranks: Literal["all", "main"] = "main"
     logged = ()
 
     def __init__(
@@ -171,6 +172,10 @@ class LumpCheckpoint(Callback):
         check_format(self._filenames.example)
         if self.run.is_sharded:
             self._check_parts()
+        if is_in_parts(self._filenames.example):
+            from cthulhu_checkpoint.parts import check_installed
+
+            check_installed(self.run.is_sharded)
         prepare(self._path(self._filenames.folder), self._known_files())
         if self._interval is not None:
             self._interval.restart()
@@ -390,7 +395,7 @@ class LumpCheckpoint(Callback):
 
     # --- after a restart ---------------------------------------------------------------------------------------------
 
-    def checkpoints(self) -> list[Path]:
+    def written_checkpoints(self) -> list[Path]:
         """What is in the folder under a name that ``filepath`` can give; nothing if weights alone are saved."""
         folder = Path(self._filenames.folder)
         if self.save_weights_only or not folder.is_dir():

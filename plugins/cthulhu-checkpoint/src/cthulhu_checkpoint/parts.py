@@ -18,6 +18,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,18 @@ PARTS = "parts"
 FORMAT = 1
 
 
+def check_installed(in_parts: bool) -> None:
+    """See that there is all that is needed, for models that are in parts or for others.
+
+    Raises:
+        ImportError: something is missing; says what to install.
+    """
+    if find_spec("safetensors") is None:
+        raise ImportError("folders .dcp need safetensors: pip install 'cthulhu-checkpoint[parts]'")
+    if in_parts:
+        _storage()
+
+
 def save(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> None:
     """Write ``checkpoint`` to ``folder``, whole or not at all.
 
@@ -42,12 +55,14 @@ def save(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> None:
         CheckpointError: it holds something that cannot be stored, or another process could not write its part.
         OSError: it cannot be written.
     """
+    check_installed(_has_parts(checkpoint))
     writer.wait_for_the_last()
     _save(checkpoint, Path(folder), None)
 
 
 def save_later(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> Future[None]:
     """Write ``checkpoint``, which nobody changes any more, in the background; errors as in :func:`save`."""
+    check_installed(_has_parts(checkpoint))
     return writer.in_background(_save, checkpoint, Path(folder), _Talk.apart() if _has_parts(checkpoint) else None)
 
 
@@ -124,8 +139,8 @@ def _sum(number: int, group: Any) -> int:
 
 
 def _write_parts(tensors: list[torch.Tensor], folder: Path, group: Any) -> None:
-    from torch.distributed.checkpoint import CheckpointException
-    from torch.distributed.checkpoint import save as save_parts
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.state_dict_saver import save as save_parts
 
     storage = _storage().HuggingFaceStorageWriter(str(folder), save_distributed=True)
     state: dict[str, Any] = {str(number): tensor.contiguous() for number, tensor in enumerate(tensors)}
@@ -203,6 +218,7 @@ def load(folder: str | os.PathLike[str]) -> Checkpoint:
     Raises:
         CheckpointError: it is damaged, or no checkpoint.
     """
+    check_installed(in_parts=False)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -228,7 +244,9 @@ def _index(folder: Path) -> dict[str, Any]:
         if not (isinstance(name, str) and Path(name).name == name and isinstance(parts, dict)):
             raise ValueError("its contents are not those of an index")
     except FileNotFoundError:
-        raise CheckpointError(f"there is no {INDEX} in it: it is no checkpoint, or was never finished", folder) from None
+        raise CheckpointError(
+            f"there is no {INDEX} in it: it is no checkpoint, or was never finished", folder
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{INDEX} is damaged: {error}", folder) from error
     if written != FORMAT:
@@ -239,8 +257,8 @@ def _index(folder: Path) -> dict[str, Any]:
 def _load_parts(parts: Mapping[str, Any], folder: Path) -> dict[str, torch.Tensor]:
     if not parts:
         return {}
-    from torch.distributed.checkpoint import CheckpointException
-    from torch.distributed.checkpoint import load as load_parts
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.state_dict_loader import load as load_parts
 
     state = {str(number): _room(*described) for number, described in enumerate(parts.values())}
     try:
