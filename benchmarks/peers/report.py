@@ -66,7 +66,7 @@ def _row(cells: Cells, name: str, title: str) -> list[str]:
 
 
 def _start(cells: Cells, names: list[str], trainer: str) -> float:
-    return cells[names[0], "5 callbacks"][trainer].start
+    return max(0.0, cells[names[0], "5 callbacks"][trainer].start)  # a difference of times: noise may make it negative
 
 
 def _options(cells: Cells) -> str:
