@@ -15,6 +15,8 @@ from cthulhu_core.training.computation import Computation
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.options import Options
 
+_engine: Any = torch.autograd.Variable._execution_engine
+
 
 class Step:
     """Trains a model on one batch after the other; what came of each is recorded in its run.
@@ -50,6 +52,8 @@ class Step:
             )
         special = self._accumulates or self._clips or self._asks_again or self._scaler is not None
         self._is_plain = not special and computation.ranks == 1
+        # The gradient of the loss by itself.
+        self._one: Tensor | None = None
         # Batches whose gradients are there and have not been applied, and their samples, in units of the first one's;
         # in the mean over all processes, as that is what becomes of the gradients.
         self._batches = 0
@@ -63,7 +67,7 @@ class Step:
             clear_gradients(optimizer)
         if self._is_plain:
             outputs, loss, parts = self._computation.loss(inputs, targets, weights)
-            loss.backward()
+            self._backward_of(loss)
             run.gradients()
             optimizer.step()
         else:
@@ -74,6 +78,16 @@ class Step:
             if is_due:
                 self._update(partial(self._again, inputs, targets, weights) if self._asks_again else None)
         run.record(outputs=outputs, loss=loss, **parts, **self._measure(outputs, targets, run.current.size > 0))
+
+    def _backward_of(self, loss: Tensor) -> None:
+        """``loss.backward()``, without what PyTorch does around it, which takes as long as a small layer."""
+        one = self._one
+        if one is None or type(loss) is not Tensor or loss.shape != one.shape or loss.dtype is not one.dtype:
+            loss.backward()
+            # What is compiled gets its backward pass compiled there.
+            self._one = None if loss.ndim or self._options.jit_compile else torch.ones_like(loss)
+        else:
+            _engine.run_backward((loss,), (one,), False, False, (), allow_unreachable=True, accumulate_grad=True)
 
     def finish(self) -> None:
         """Apply what gradients there are: the batches ended before it was known which was the last."""

@@ -16,6 +16,7 @@ from cthulhu_core.registry import CORE_NAMES, OFFICIAL
 
 DOCS = Path(__file__).parents[2] / "docs"
 FETCHED = re.compile(r'<(?:link|script|img|iframe|source)\b[^>]*?\b(?:href|src)="([^"]*)"')
+PICTURE = re.compile(r"!\[[^]]*\]\(pictures/([^)]+)\)")
 LARGEST_PICTURE = 80_000
 
 
@@ -64,7 +65,8 @@ def test_package_has_a_page_with_its_readme_and_its_changes(built, package):
 def test_pictures_are_small_and_each_is_used():
     captions = read(DOCS / "pictures" / "captions.yml")
     pictures = [*DOCS.glob("pictures/*.svg"), *DOCS.glob("pictures/*.png")]
-    assert {path.name for path in pictures} == {caption["file"] for caption in captions.values()}
+    on_pages = {name for page in DOCS.glob("*.md") for name in PICTURE.findall(page.read_text(encoding="utf-8"))}
+    assert {path.name for path in pictures} == {caption["file"] for caption in captions.values()} | on_pages
     assert max(path.stat().st_size for path in pictures) < LARGEST_PICTURE
 
 

@@ -57,6 +57,7 @@ def test_hparams_tab_shows_what_was_told_and_the_values_of_the_curves(train, mod
         assert {name: value for name, value in group["hparams"].items() if name not in options} == {
             "optimizer": "SGD", "loss": "binary_crossentropy", "metrics": "acc", "batch_size": 16, "epochs": 2,
             "steps": 4, "samples": 64, "verbose": 0, "do_validation": True, "initial_epoch": 0,
+            "accumulate": 1, "jit_compile": False,
         }  # fmt: skip
         assert metrics(group) == {tag: points(folder, tag)[-1] for tag in ("epoch_loss", "epoch_acc")}
 
