@@ -29,7 +29,11 @@ PAGES = [name for name, folder in FOLDERS.items() if (folder / "tests_browser").
 FOLDERS[CORE] = ROOT
 # As from somebody else: no other session knows them.
 EXAMPLES = {load_toml(file)["project"]["name"]: file.parent for file in ROOT.glob("examples/plugins/*/pyproject.toml")}
-CORE_TESTS = (ROOT / "tests", f"--ignore={ROOT / 'tests' / 'docs'}", f"--ignore={ROOT / 'tests' / 'together'}")
+OF_ALL_PACKAGES = ("distributed", "docs", "together")
+CORE_TESTS: tuple[str | Path, ...] = (
+    ROOT / "tests",
+    *(f"--ignore={ROOT / 'tests' / folder}" for folder in OF_ALL_PACKAGES),
+)
 GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 
 # pip and uv find the same wheels.
@@ -256,6 +260,13 @@ def together(session: nox.Session) -> None:
     install(session, *map(whole, FOLDERS), *group("test"))
     session.run("cthulhu", "check")
     pytest(session, ROOT / "tests" / "together")
+
+
+@nox.session(requires=["build"])
+def distributed(session: nox.Session) -> None:
+    """The tests in which several processes train together."""
+    install(session, *map(whole, FOLDERS), *group("test"))
+    pytest(session, ROOT / "tests" / "distributed")
 
 
 @nox.session(requires=["build"])

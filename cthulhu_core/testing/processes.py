@@ -21,6 +21,8 @@ try:
 """
 _AFTER = """
 finally:
+    import gc
+    gc.collect()  # what is left of a model that was trained holds on to the group
     _distributed.destroy_process_group()
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -91,7 +92,9 @@ class Computation(Forward):
         try:
             yield
         finally:
-            self._trained = self._model
+            is_wrapped, self._trained = self._trained is not self._model, self._model
+            if is_wrapped:
+                gc.collect()  # it contains itself
 
     def unsummed(self) -> AbstractContextManager[None]:
         """Where gradients are computed and not summed up over the processes of a distributed training."""

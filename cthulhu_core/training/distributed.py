@@ -5,6 +5,7 @@ torch is imported where there are several of them; who trains alone needs nothin
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -71,6 +72,7 @@ def join() -> None:
 def _leave() -> None:
     distributed = _group()
     if distributed is not None:
+        gc.collect()  # what is left of a model that was trained holds on to the group
         distributed.destroy_process_group()
 
 

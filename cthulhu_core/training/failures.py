@@ -129,9 +129,11 @@ class _Watch(threading.Thread):
     @classmethod
     def dismiss(cls) -> None:
         """This process ends by itself."""
-        if cls._current is not None:
-            cls._current._over.set()
-            cls._current = None
+        watch, cls._current = cls._current, None
+        if watch is not None:
+            watch._over.set()
+            # Python, when it ends, cannot bear a thread that comes back from PyTorch.
+            watch.join(PATIENCE)
 
     def run(self) -> None:
         while not self._over.wait(1.0):

@@ -85,6 +85,7 @@ def test_data_of_different_lengths_end_with_the_shortest(tmp_path: Path) -> None
     assert [line.split("[")[1].split("]")[1].strip() for line in printed.splitlines()] == ["6", "6"]
 
 
+@pytest.mark.slow
 def test_callback_of_the_main_process_may_evaluate_and_ask_for_averages(tmp_path: Path) -> None:
     printed = agreed(
         """
@@ -107,24 +108,6 @@ def test_callback_of_the_main_process_may_evaluate_and_ask_for_averages(tmp_path
         tmp_path,
     )
     assert "MulticlassAccuracy" in printed
-
-
-def test_one_that_fails_ends_the_others_too(tmp_path: Path) -> None:
-    first, second = run_ranks(
-        BEGIN
-        + dedent("""
-        class Fail(Callback):
-            def on_batch_end(self, batch, logs):
-                if rank == 1 and batch == 2:
-                    raise ValueError("a bug")
-
-        new_model().summon(X, Y, 8, epochs=3, verbose=0, callbacks=Fail())
-        """),
-        tmp_path,
-    )
-    assert second.status == 1
-    assert "ValueError: a bug" in second.errors
-    assert first.status != 0
 
 
 SCRIPT = """

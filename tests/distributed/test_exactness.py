@@ -88,17 +88,21 @@ def flat(value: Any) -> list[float]:
 
 
 # 80 samples are ten whole batches, 83 leave three for two ranks, and 81 one, of which one rank has nothing.
-@pytest.mark.parametrize(("ranks", "samples"), [(2, 83), (2, 81), (4, 82)])
+@pytest.mark.parametrize(
+    ("ranks", "samples"),
+    [(2, 83), pytest.param(2, 81, marks=pytest.mark.slow), pytest.param(4, 82, marks=pytest.mark.slow)],
+)
 def test_losses_are_those_of_one_process_with_the_whole_batch(tmp_path: Path, ranks: int, samples: int) -> None:
     (alone,) = run(1, samples, tmp_path / "alone")
     together = run(ranks, samples, tmp_path / "together")
     for name, expected in alone.items():
-        tolerance = 1e-2 if "half precision" in name else 1e-6
+        # Of half precision, one sample more or less may be classified as it should.
+        tolerance, least = (1e-2, 0.03) if "half precision" in name else (1e-6, 1e-6)
         for rank in together:
             assert rank[name]["history"] == together[0][name]["history"], name
             assert rank[name]["steps"] == expected["steps"], name
             assert list(rank[name]["history"]) == list(expected["history"]), name
-            assert flat(rank[name]) == pytest.approx(flat(expected), rel=tolerance, abs=1e-6), name
+            assert flat(rank[name]) == pytest.approx(flat(expected), rel=tolerance, abs=least), name
 
 
 COMPILED = dedent("""

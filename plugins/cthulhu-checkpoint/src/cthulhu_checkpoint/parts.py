@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Mapping
 from concurrent.futures import Future
 from importlib.util import find_spec
@@ -262,7 +263,10 @@ def _load_parts(parts: Mapping[str, Any], folder: Path) -> dict[str, torch.Tenso
 
     state = {str(number): _room(*described) for number, described in enumerate(parts.values())}
     try:
-        load_parts(state, storage_reader=_storage().HuggingFaceStorageReader(str(folder)))
+        with warnings.catch_warnings():
+            # One process alone may load, and does.
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")
+            load_parts(state, storage_reader=_storage().HuggingFaceStorageReader(str(folder)))
     except CheckpointException as error:
         reasons = "; ".join(f"rank {rank}: {failure[0]}" for rank, failure in error.failures.items())
         raise CheckpointError(f"it is damaged: {reasons}", folder.parent.parent) from error
