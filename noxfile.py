@@ -30,10 +30,7 @@ FOLDERS[CORE] = ROOT
 # As from somebody else: no other session knows them.
 EXAMPLES = {load_toml(file)["project"]["name"]: file.parent for file in ROOT.glob("examples/plugins/*/pyproject.toml")}
 OF_ALL_PACKAGES = ("distributed", "docs", "together")
-CORE_TESTS: tuple[str | Path, ...] = (
-    ROOT / "tests",
-    *(f"--ignore={ROOT / 'tests' / folder}" for folder in OF_ALL_PACKAGES),
-)
+CORE_TESTS = [str(ROOT / "tests"), *(f"--ignore={ROOT / 'tests' / folder}" for folder in OF_ALL_PACKAGES)]
 GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 
 # pip and uv find the same wheels.

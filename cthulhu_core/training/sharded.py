@@ -26,9 +26,9 @@ def is_sharded(tensor: object) -> bool:
     return distributed is not None and isinstance(tensor, distributed.DTensor)
 
 
-def has_parts(model: nn.Module) -> bool:
-    """Whether each process holds a part of the weights of ``model``."""
-    return any(is_sharded(weight) for weight in model.parameters())
+def has_parts(model: Any) -> bool:
+    """Whether each process holds a part of the weights of ``model``, which may be of any kind in a loop of one's own."""
+    return any(is_sharded(weight) for weight in getattr(model, "parameters", tuple)())
 
 
 def shard(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -33,7 +33,7 @@ def prepare(folder: Path, files: list[Path]) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file, or a folder that is one checkpoint, if it is there."""
-    if path.is_dir():
+    if is_in_parts(path) and path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
