@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -92,9 +91,7 @@ class Computation(Forward):
         try:
             yield
         finally:
-            is_wrapped, self._trained = self._trained is not self._model, self._model
-            if is_wrapped:
-                gc.collect()  # it contains itself
+            self._trained = self._model
 
     def unsummed(self) -> AbstractContextManager[None]:
         """Where gradients are computed and not summed up over the processes of a distributed training."""

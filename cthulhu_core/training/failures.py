@@ -6,6 +6,7 @@ Each therefore says why it ends before it goes, and who loses a connection looks
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -157,6 +158,8 @@ def ending_together() -> Iterator[None]:
         yield
     except BaseException as error:
         end(error)
+        # The engine that sums up gradients contains itself, and must be gone before the processes part.
+        gc.collect()
         raise
     finally:
         _Watch.dismiss()

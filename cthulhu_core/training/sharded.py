@@ -27,7 +27,7 @@ def is_sharded(tensor: object) -> bool:
 
 
 def has_parts(model: Any) -> bool:
-    """Whether each process holds a part of the weights of ``model``, which may be of any kind in a loop of one's own."""
+    """Whether each process holds a part of the weights of ``model``, which may be anything in a loop of one's own."""
     return any(is_sharded(weight) for weight in getattr(model, "parameters", tuple)())
 
 
