@@ -29,7 +29,8 @@ PAGES = [name for name, folder in FOLDERS.items() if (folder / "tests_browser").
 FOLDERS[CORE] = ROOT
 # As from somebody else: no other session knows them.
 EXAMPLES = {load_toml(file)["project"]["name"]: file.parent for file in ROOT.glob("examples/plugins/*/pyproject.toml")}
-CORE_TESTS = (ROOT / "tests", f"--ignore={ROOT / 'tests' / 'docs'}", f"--ignore={ROOT / 'tests' / 'together'}")
+OF_ALL_PACKAGES = ("distributed", "docs", "together")
+CORE_TESTS = [str(ROOT / "tests"), *(f"--ignore={ROOT / 'tests' / folder}" for folder in OF_ALL_PACKAGES)]
 GROUPS = ("cthulhu.callbacks", "cthulhu.plugins")
 
 # pip and uv find the same wheels.
@@ -157,7 +158,17 @@ def bench(session: nox.Session) -> None:
     measured = ["cthulhu-progbar", "cthulhu-checkpoint", "cthulhu-tensorboard", "cthulhu-remote"]
     install(session, wheel(CORE), *map(wheel, measured), "trustme", *group("peers"))
     session.env.update({"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"})
-    for name in ("overhead", "costs", "startup", "progbar", "checkpoint", "tensorboard", "remote", "peers/compare"):
+    for name in (
+        "overhead",
+        "costs",
+        "startup",
+        "distributed",
+        "progbar",
+        "checkpoint",
+        "tensorboard",
+        "remote",
+        "peers/compare",
+    ):
         session.run("python", f"benchmarks/{name}.py", *session.posargs)
 
 
@@ -246,6 +257,13 @@ def together(session: nox.Session) -> None:
     install(session, *map(whole, FOLDERS), *group("test"))
     session.run("cthulhu", "check")
     pytest(session, ROOT / "tests" / "together")
+
+
+@nox.session(requires=["build"])
+def distributed(session: nox.Session) -> None:
+    """The tests in which several processes train together."""
+    install(session, *map(whole, FOLDERS), *group("test"))
+    pytest(session, ROOT / "tests" / "distributed")
 
 
 @nox.session(requires=["build"])

@@ -57,7 +57,7 @@ class BaseLogger(Callback):
 
     @hookimpl
     def cthulhu_epoch_end(self, logs: Logs) -> None:
-        averages = self._averages.result()
+        averages = self._averages.result(of_all=True)
         validation = {name: value for name, value in logs.items() if name not in averages}
         logs.clear()
         logs.update(averages, **validation)

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cthulhu_core.hookspecs import Logs
 from cthulhu_core.values import read
+
+
+class Part(tuple[Any, ...]):
+    """The part of a batch that one process of a distributed training has, where the parts are not of equal size.
+
+    Attributes:
+        samples: how many; where there are none, a row stands there that does not count.
+        mean_samples: how many each process has in the mean.
+    """
+
+    samples: int
+    mean_samples: float
+
+    @classmethod
+    def of(cls, item: Sequence[Any], samples: int, mean_samples: float) -> Part:
+        """``item`` as such a part."""
+        part = cls(item)
+        part.samples, part.mean_samples = samples, mean_samples
+        return part
 
 
 class Batch:
@@ -19,7 +38,7 @@ class Batch:
         numbers: the same as Python numbers, if somebody has asked for them; else None.
     """
 
-    __slots__ = ("_size", "index", "inputs", "numbers", "outputs", "targets", "values")
+    __slots__ = ("_mean_size", "_size", "index", "inputs", "numbers", "outputs", "targets", "values")
 
     def __init__(self, index: int, item: Any, size: int | None = None) -> None:
         self.index = index
@@ -31,6 +50,14 @@ class Batch:
         self.values: dict[str, Any] = {}
         self.numbers: dict[str, Any] | None = None
         self._size = size
+        self._mean_size: float | None = None
+        if isinstance(item, Part):
+            self._size, self._mean_size = item.samples, item.mean_samples
+
+    @property
+    def mean_size(self) -> float:
+        """Number of samples in the mean over all processes of a distributed training."""
+        return self.size if self._mean_size is None else self._mean_size
 
     @property
     def size(self) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
@@ -93,6 +95,14 @@ class Callback:
         after :meth:`on_epoch_begin`, too. ``run.resumed`` says in both that a state may follow, for what must not
         start afresh: a file is not to be overwritten then.
         """
+
+    def written_checkpoints(self) -> Iterable[str | os.PathLike[str]]:
+        """The files from which training can go on that this callback wrote, now or in an earlier run of the script.
+
+        Those that are there, in any order: ``resume_from="auto"`` takes the newest that is whole. It is asked in all
+        processes of a distributed training, before training begins.
+        """
+        return ()
 
     def on_train_begin(self, logs: Logs, /) -> None:
         """Training begins."""

@@ -51,20 +51,31 @@ class Checkpoint:
     state: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, model: torch.nn.Module, run: Run | None = None, weights_only: bool = False) -> Checkpoint:
+    def of(
+        cls, model: torch.nn.Module, run: Run | None = None, weights_only: bool = False, *, parts: bool = False
+    ) -> Checkpoint:
         """What there is to save of ``model`` now. The tensors are the model's own, not copies.
 
         Args:
             model: the model; of a ``DistributedDataParallel`` or compiled one the module in it is saved.
             run: the run in which it is being trained, if any: a full checkpoint can be resumed from then.
             weights_only: leave out all but the weights.
+            parts: whether it can be stored where tensors are ``torch.distributed.tensor.DTensor``, of which each
+                process holds a part, and all processes are there to store it.
 
         Raises:
-            CheckpointError: a layer has no weights yet, because it has seen no data.
+            CheckpointError: a layer has no weights yet, because it has seen no data; or each process holds a part of
+                the weights, and ``parts`` is false.
         """
         from cthulhu_core.models.state import model_state, optimizer_state
         from cthulhu_core.models.weights import extra_state, layer_weights
+        from cthulhu_core.training.sharded import has_parts
 
+        if has_parts(model) and not parts:
+            raise CheckpointError(
+                "each process holds a part of the model (strategy='fsdp'), and files of this kind are written by one: "
+                "save it with a name that ends in .dcp, a folder into which all processes write"
+            )
         state = None
         if not weights_only:
             optimizer = getattr(model, "_optimizer", None) if run is None else run.optimizer

@@ -27,7 +27,7 @@ import pluggy
 from cthulhu_core import hookspecs
 from cthulhu_core.callback import METHODS, Callback
 from cthulhu_core.hookspecs import HOOKS, hookimpl
-from cthulhu_core.training.distributed import rank
+from cthulhu_core.training.distributed import rank, world_size
 from cthulhu_core.validation import RefusedCallback, is_overridden, marked, name_of, validate
 
 if TYPE_CHECKING:
@@ -152,6 +152,8 @@ class HookCall:
                 self.selections.append(_selection([HOOKS[hook].index(name) for name in names]))
             bridge: Any = implementation.plugin
             function = bridge.methods.get(implementation.function, implementation.function)
+            if participant.main_only and not implementation.wrapper and world_size() > 1:
+                function = self._alone(function)
             if implementation.wrapper:
                 self.wrappers.append((participant, self._wrapper(participant, function), chosen[names]))
             elif participant.forgiving and hook != "cthulhu_train_begin":
@@ -237,6 +239,18 @@ class HookCall:
 
         return wrapper
 
+    def _alone(self, function: Callable[..., Any]) -> Callable[..., None]:
+        """``function``, which the main process calls alone."""
+
+        def alone(*arguments: Any) -> None:
+            self.dispatch.is_alone = True
+            try:
+                function(*arguments)
+            finally:
+                self.dispatch.is_alone = False
+
+        return alone
+
     def _forgive(self, participant: Participant, function: Callable[..., Any]) -> Callable[..., None]:
         """``function`` under ``on_error = "disable"``."""
         failures, hook = participant.failures, self.hook
@@ -278,6 +292,8 @@ class Dispatch:
         self.manager = new_manager()
         self._of: dict[int, Participant] = {}
         self._left: set[tuple[int, str]] = set()
+        self.is_alone = False
+        """Whether a participant is being called of which there are no others in the other processes."""
         for position, participant in reversed(list(enumerate(self.participants))):
             plugin = participant.plugin
             validate(plugin)
@@ -314,7 +330,8 @@ class Dispatch:
         """Say on ``error`` whose it is and where it happened. Python 3.10 keeps notes but does not print them."""
         if isinstance(error, (KeyboardInterrupt, SystemExit)) or participant is None:
             return
-        note = f"in {participant}, hook {hook}{self.run.position()}"
+        where = f", rank {rank()}" if world_size() > 1 else ""
+        note = f"in {participant}, hook {hook}{self.run.position()}{where}"
         notes = [*getattr(error, "__notes__", ()), note]
         error.__notes__ = notes  # type: ignore[attr-defined]
 

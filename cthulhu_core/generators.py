@@ -49,3 +49,21 @@ def set_random_state(state: dict[str, Any]) -> None:
                 torch.cuda.set_rng_state(generator, device)
         if "mps" in state and torch.backends.mps.is_available():
             torch.mps.set_rng_state(state["mps"])
+
+
+def scatter(number: int) -> None:
+    """Let the generators, which are in the same state in several processes, draw other numbers in each.
+
+    Args:
+        number: another one in each process.
+    """
+    seed = (random.getrandbits(31) + number) % 2**32
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        import numpy as np
+
+        np.random.seed(seed)
+    if "torch" in sys.modules:
+        import torch
+
+        torch.manual_seed(seed)

@@ -130,6 +130,8 @@ class _Packer:
         import numpy as np
         import torch
 
+        from cthulhu_core.training.sharded import is_sharded
+
         kind = type(value)
         if kind in (tuple, torch.Size):
             return {"tuple": [self.packed(each, f"{where}[{n}]", level + 1) for n, each in enumerate(value)]}
@@ -137,7 +139,7 @@ class _Packer:
             return {"bytes": base64.b64encode(value).decode("ascii")}
         if kind is complex:
             return {"complex": [value.real, value.imag]}
-        if kind in (torch.Tensor, torch.nn.Parameter):
+        if kind in (torch.Tensor, torch.nn.Parameter) or is_sharded(value):
             return {"tensor": self._keep(_strided(value, where))}
         if kind is np.ndarray:
             return {"array": self._keep(_as_tensor(value, where))}

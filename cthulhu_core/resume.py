@@ -8,16 +8,19 @@ the states of callbacks, random generators. From there on every bit is that of t
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from cthulhu_core.callback import Callback
 from cthulhu_core.checkpoint import Checkpoint, CheckpointError
-from cthulhu_core.generators import random_state, set_random_state
+from cthulhu_core.generators import random_state, scatter, set_random_state
 from cthulhu_core.manifest import manifest, packages
 from cthulhu_core.registry import package_of
+from cthulhu_core.training.distributed import rank, total, world_size
 
 if TYPE_CHECKING:
     from cthulhu_core.dispatch import Participant
@@ -44,6 +47,7 @@ def run_state(run: Run, participants: Iterable[Participant]) -> dict[str, Any]:
         "stopped": bool(run.model.stop_training),
         "logs": run.finished_logs,
         "params": {name: run.params[name] for name in ("batch_size", "steps", "samples")},
+        "ranks": world_size(),
         "callbacks": callbacks,
         "metrics": {name: _metric_state(metric) for name, metric in run.metric_objects.items()} if batch else {},
         "kept": {name: stateful.state_dict() for name, stateful in run.kept.items()},
@@ -125,6 +129,40 @@ class Replay:
         return iterator
 
 
+def all_written(callbacks: Iterable[Callback]) -> list[str | os.PathLike[str]]:
+    """What ``resume_from="auto"`` can take.
+
+    Raises:
+        ValueError: no callback writes checkpoints.
+    """
+    writers = [
+        callback for callback in callbacks if type(callback).written_checkpoints is not Callback.written_checkpoints
+    ]
+    if not writers:
+        raise ValueError(
+            "resume_from='auto' takes the newest checkpoint that a callback wrote, and no callback of this run writes "
+            "any: add one, e.g. LumpCheckpoint('run/{epoch:02d}.hdf5', save_every=500), or name a file"
+        )
+    return [path for callback in writers for path in callback.written_checkpoints()]
+
+
+def agree(checkpoint: Checkpoint | None, path: str | os.PathLike[str]) -> None:
+    """See that all processes of a distributed training go on from the same checkpoint, or all from none.
+
+    Raises:
+        CheckpointError: they do not.
+    """
+    state = None if checkpoint is None else checkpoint.state
+    step = -1.0 if state is None or state["run"] is None else float(state["run"]["step"])
+    if total([step])[0] != step * world_size():
+        found = "found none" if step < 0 else f"found one after {step:.0f} batches"
+        raise CheckpointError(
+            f"rank {rank()} {found}, and others another: all processes must see the same files, in a folder that their "
+            "machines share",
+            path,
+        )
+
+
 # --- going on -------------------------------------------------------------------------------------------------------
 
 
@@ -154,6 +192,7 @@ class Resumption:
         self._state: dict[str, Any] = checkpoint.state["run"]
         self.epoch, self.batch = self._state["epoch"], self._state["batch"]
         self._participants = list(_records(run, participants))
+        self._lines: list[str] = []
         self._check_model(run)
         self._check_data(run)
         self._report(run)
@@ -169,6 +208,10 @@ class Resumption:
     def _check_data(self, run: Run) -> None:
         if not self.batch:
             return
+        # A checkpoint of an earlier version is one of a single process.
+        if self._state.get("ranks", 1) != world_size():
+            self._go_on_with_others(run)
+            return
         now = {name: run.params[name] for name in self._state["params"]}
         changed = [
             f"{name} was {was} and is {now[name]}"
@@ -181,11 +224,29 @@ class Resumption:
                 f"{', '.join(changed)}; resume with the data it was begun with, or from the end of an epoch"
             )
 
+    def _go_on_with_others(self, run: Run) -> None:
+        """Find the batch from which on samples have not been trained, where there are more processes now, or fewer."""
+        ranks, now = self._state.get("ranks", 1), world_size()
+        was, size = self._state["params"]["batch_size"], run.params["batch_size"]
+        if None in (was, size):
+            self._lines.append(
+                f"{ranks} processes trained it and {now} do now, and the data makes its own batches: it goes on after "
+                f"{self.batch} of them in each process"
+            )
+            return
+        done = self.batch * was * ranks
+        self.batch = done // (size * now)
+        if again := done - self.batch * size * now:
+            self._lines.append(
+                f"{ranks} processes trained it and {now} do now: the {again} last samples before it was saved are "
+                "trained again, because a batch of all processes together is of another size"
+            )
+
     def _report(self, run: Run) -> None:
         """Warn, once for all, of what is not as it was."""
         then = {_key(record): record for record in self._state["callbacks"]}
         now = {_key(record): record for _, record in self._participants}
-        lines = [
+        lines = self._lines + [
             f"{_called(record)} took part and does not now: its state is left out"
             for key, record in then.items()
             if key not in now and record["given"]
@@ -214,13 +275,15 @@ class Resumption:
 
     def restore(self, run: Run) -> None:
         """Put everything into its place, once, after the hooks of the beginning have been called."""
+        from cthulhu_core.models.state import load_optimizer
+
         if self._restored:
             return
         self._restored = True
         self._checkpoint.load_into(run.model)
         assert self._checkpoint.state is not None
         if run.optimizer is not None and self._checkpoint.state["optimizer"] is not None:
-            run.optimizer.load_state_dict(self._checkpoint.state["optimizer"]["state"])
+            load_optimizer(run.optimizer, self._checkpoint.state["optimizer"]["state"])
         run.model.stop_training = self._state["stopped"]
         states = {_key(record): record["state"] for record in self._state["callbacks"]}
         for participant, record in self._participants:
@@ -243,6 +306,8 @@ class Resumption:
                 _level(),
             )
         set_random_state(self._state["random"])
+        if rank():  # it is the state of the main process, and each draws numbers of its own
+            scatter(rank())
         run.go_on(self._state["step"], self.batch, self._state["logs"])
 
     def batches(self, run: Run, data: Any) -> Iterator[Any]:

@@ -22,7 +22,7 @@ from cthulhu_core.explain import explain
 from cthulhu_core.hookspecs import HOOKS, PREFIX, Logs
 from cthulhu_core.manifest import manifest, save
 from cthulhu_core.services import active_plugins, default_callbacks
-from cthulhu_core.training.distributed import rank
+from cthulhu_core.training.distributed import any_of, rank, world_size
 from cthulhu_core.validation import refuse_services
 from cthulhu_core.values import Averages
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from cthulhu_core.resume import Resumption
 
 Item = TypeVar("Item")
+
+STOP_EVERY = 50
+"""Batches of a distributed training after which its processes agree on whether to stop: it is a message for each."""
 
 
 class Run:
@@ -61,7 +64,8 @@ class Run:
         validation: whether epochs are going to be validated.
         resume_from: a checkpoint of model and training, or a folder of them, whose newest is taken: the run goes on
             where it stands, in the midst of an epoch, too. Weights, optimizer, callbacks and random generators are
-            as they were then, from the first batch on (see :mod:`cthulhu_core.resume`).
+            as they were then, from the first batch on (see :mod:`cthulhu_core.resume`). ``"auto"``: the newest that a
+            callback of this run wrote before (:meth:`Callback.written_checkpoints`), or the beginning if there is none.
         training: False for a run that tests or predicts and does not train: then ``CTHULHU_CONFIG`` has no part in it.
 
     Raises:
@@ -155,26 +159,39 @@ class Run:
         # How many batches there were when this epoch began, and which epoch comes next.
         self._step_of_epoch = 0
         self._at_save_point = False
+        # After how many batches it is asked whether to stop.
+        self._stop_every = 1 if world_size() == 1 else STOP_EVERY
+        self.is_ending = False
+        """Whether training has come to its end, whichever: callbacks are being told, or have been."""
+        self.tests_alone = False
+        """Whether what this run tests is no affair of the other processes of a distributed training."""
         self._data: Any = None
         self._data_state: Any = None
         self.kept: dict[str, Any] = {}
         """What the loop has told to :meth:`keep`, by name."""
         self._dispatch = Dispatch(self._participants(), self)
-        self.resumed = resume_from is not None
-        """Whether this run goes on from an earlier one: set it before it begins if that is by means of your own."""
         self._resumption = None if resume_from is None else self._resume(resume_from)
+        self.resumed = self._resumption is not None
+        """Whether this run goes on from an earlier one: set it before it begins if that is by means of your own."""
         self._next_epoch = self.initial_epoch
 
-    def _resume(self, path: str | os.PathLike[str]) -> Resumption:
+    def _resume(self, path: str | os.PathLike[str]) -> Resumption | None:
         from cthulhu_core.checkpoint import CheckpointError
         from cthulhu_core.models import files
-        from cthulhu_core.resume import Resumption
+        from cthulhu_core.resume import Resumption, agree, all_written
 
         if self.initial_epoch:
             raise ValueError(
                 f"initial_epoch is {self.initial_epoch}, and resume_from says where to begin: leave one of them out"
             )
-        checkpoint = files.load_checkpoint(path)
+        if path == "auto":
+            found = all_written(self.callbacks)
+            checkpoint = files.newest(found) if found else None
+        else:
+            checkpoint = files.load_checkpoint(path)
+        agree(checkpoint, path)
+        if checkpoint is None:
+            return None
         try:
             resumption = Resumption(checkpoint, self, self._dispatch.participants)
         except CheckpointError as error:
@@ -227,6 +244,13 @@ class Run:
         return rank() == 0
 
     @property
+    def is_sharded(self) -> bool:
+        """Whether each process of a distributed training holds a part of the weights (``strategy="fsdp"``)."""
+        from cthulhu_core.training.sharded import has_parts
+
+        return has_parts(self.model)
+
+    @property
     def next_batch(self) -> tuple[int, int]:
         """The epoch, and the batch in it, that come after what has been done; both from 0."""
         return self._next_epoch, self.step - self._step_of_epoch if self._next_epoch == self.epoch else 0
@@ -235,6 +259,16 @@ class Run:
     def is_last_batch(self) -> bool:
         """Whether this batch is known to be the last of its epoch: not where the data does not say how many it has."""
         return bool(self.current.index + 1 == self.params["steps"])
+
+    @property
+    def is_training(self) -> bool:
+        """Whether training has begun and not ended: callbacks may be called."""
+        return self._begun
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether a callback of the main process alone is being called: the other processes do not do what it does."""
+        return self._dispatch.is_alone
 
     @property
     def is_settled(self) -> bool:
@@ -436,7 +470,7 @@ class Run:
         if not self._begun:
             raise RuntimeError("training has not begun: put the loop into `with Run(...) as run:`")
         for epoch in range(self.initial_epoch, self.params["epochs"]):
-            if self.model.stop_training:
+            if self._is_stopped():
                 break
             self.epoch_begin(epoch)
             yield epoch
@@ -457,7 +491,7 @@ class Run:
             self._begin("batch_begin", index, item)
             yield item
             self.batch_end()
-            if self.model.stop_training:
+            if self.step % self._stop_every == 0 and self._is_stopped():
                 break
 
     def test(self, data: Iterable[Item]) -> Iterator[Item]:
@@ -510,7 +544,7 @@ class Run:
 
     def train_begin(self) -> None:
         """Training begins: callbacks get ``params`` and ``model``, ``stop_training`` is False."""
-        self.model.stop_training = False
+        self.model.stop_training = self.is_ending = False
         self._open_hooks()
         if self._config.manifest is not None and self.is_main:
             save(self.manifest(), self._config.manifest)
@@ -556,6 +590,13 @@ class Run:
         self._finished_logs = self.logs
         if "save_point" in self._hooks:
             self._save_point()
+
+    def _is_stopped(self) -> bool:
+        """Whether a stop was asked for, in any process of a distributed training: each must ask."""
+        stopped = any_of(bool(self.model.stop_training))
+        if stopped:
+            self.model.stop_training = True
+        return stopped
 
     def _save_point(self) -> None:
         self._at_save_point = True
@@ -613,7 +654,11 @@ class Run:
     def _end_open(self) -> None:
         self._end_open_batch()
         if self._averages is not None:
-            self.batch, self.test_logs, self._averages = self._training_batch, self._averages.result(), None
+            self.batch, self.test_logs, self._averages = (
+                self._training_batch,
+                self._averages.result(not self.tests_alone),
+                None,
+            )
             self._call("test_end", self.test_logs)
             self.logs.update({f"val_{name}": value for name, value in self.test_logs.items()})
             self.validated = True
@@ -666,8 +711,13 @@ class Run:
 
     def _finish(self, error: BaseException | None) -> None:
         """End the books of everybody, whatever happened; raise what they raise if nothing is being raised."""
+        self.is_ending = True
+        if not self.tests_alone and world_size() > 1:
+            from cthulhu_core.training.failures import end
+
+            end(error)
         self._open, self._averages, self._predicting, self._in_epoch = "", None, False, False
-        failures = []
+        failures: list[BaseException] = []
         if error is not None:
             failures += self._call_guarded("exception", error)
         if self._begun:

@@ -6,16 +6,24 @@ This module does not import torch: it works with what it is given.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from cthulhu_core.training import distributed
 
 # So many batches are kept before they are summed on the device: one sum instead of one per batch.
 _PENDING = 256
 
 
-def read(values: Mapping[str, Any]) -> dict[str, Any]:
+def read(values: Mapping[str, Any], of_all: bool = False) -> dict[str, Any]:
     """``values`` as plain Python numbers (or lists of them), with one wait for the device for all together.
+
+    Args:
+        values: numbers, tensors, objects with ``compute()``.
+        of_all: whether all processes of a distributed training ask, so that these objects may compute what is over
+            all of them.
 
     >>> read({"loss": 0.5})
     {'loss': 0.5}
@@ -23,7 +31,7 @@ def read(values: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     away = []
     for name, recorded in values.items():
-        value = recorded.compute() if hasattr(recorded, "compute") else recorded
+        value = _computed(recorded, of_all) if hasattr(recorded, "compute") else recorded
         if getattr(value, "is_cuda", False) and value.numel() == 1:
             away.append(name)
             result[name] = value
@@ -35,6 +43,15 @@ def read(values: Mapping[str, Any]) -> dict[str, Any]:
         together = torch.stack([result[name].detach().double().reshape(()) for name in away])
         result.update(zip(away, together.tolist(), strict=True))
     return result
+
+
+def _computed(metric: Any, of_all: bool) -> Any:
+    if of_all or distributed.world_size() == 1:
+        return metric.compute()
+    # One of torchmetrics would wait for the other processes, and keep what it computes for their sake.
+    alone = copy.deepcopy(metric)
+    alone.distributed_available_fn = lambda: False
+    return alone.compute()
 
 
 def _plain(value: Any) -> Any:
@@ -74,7 +91,10 @@ class Averages:
                 self._last[name] = recorded
                 continue
             value = recorded if numbers is None else numbers[name]
-            if isinstance(value, (int, float)) or not hasattr(value, "detach"):
+            if not size:  # a name that other processes of a distributed training have a value for
+                self._sums.setdefault(name, 0.0)
+                self._sizes.setdefault(name, 0)
+            elif isinstance(value, (int, float)) or not hasattr(value, "detach"):
                 number = value if isinstance(value, (int, float)) else _number(name, value)
                 self._sums[name] = self._sums.get(name, 0.0) + number * size
                 self._sizes[name] = self._sizes.get(name, 0) + size
@@ -126,12 +146,25 @@ class Averages:
         # Of a metric that keeps its own state, the value so far: the next batch brings the object.
         self._last = dict(state["last"])
 
-    def result(self) -> dict[str, Any]:
-        """The averages as Python numbers: the one read from the device."""
+    def result(self, of_all: bool = False) -> dict[str, Any]:
+        """The averages as Python numbers: the one read from the device.
+
+        Args:
+            of_all: over all processes of a distributed training, which all must ask for.
+        """
         for name in list(self._pending):
             self._sum_up(name)
-        means = {name: total / size if (size := self._sizes[name]) else math.nan for name, total in self._sums.items()}
-        return read({**means, **self._last})
+        sums, sizes = self._sums, self._sizes
+        if of_all and distributed.world_size() > 1:
+            names = sorted(sums)
+            here = read(sums)
+            there = distributed.total([*(here[name] for name in names), *(sizes[name] for name in names)])
+            of_all_ranks = {name: (there[at], there[at + len(names)]) for at, name in enumerate(names)}
+            pairs = {name: of_all_ranks[name] for name in sums}  # in the order in which they were recorded
+        else:
+            pairs = {name: (sums[name], sizes[name]) for name in sums}
+        means = {name: total / size if size else math.nan for name, (total, size) in pairs.items()}
+        return read({**means, **self._last}, of_all)
 
 
 def _number(name: str, value: Any) -> float:

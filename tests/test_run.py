@@ -666,6 +666,7 @@ def test_what_conjure_was_told_is_there_as_plain_data() -> None:
     assert Run(model).conjured is None
     model.conjure("sgd", "mse", metrics=["acc"], accumulate=2)
     options = {"jit_compile": False, "autocast": None, "accumulate": 2, "clipnorm": None, "clipvalue": None}
+    options["strategy"] = None
     assert Run(model).conjured == {
         "optimizer": {"name": "sgd"}, "loss": {"name": "mse"}, "metrics": {"list": [{"name": "acc"}]},
         "loss_weights": None, "options": {"plain": options},

@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from cthulhu_core.models import objects
 from cthulhu_core.models.builder import Builder
+from cthulhu_core.models.inner import class_of
 from cthulhu_core.models.objects import Indescribable
 from cthulhu_core.models.pile import Pile
 from cthulhu_core.plain import dtypes_by_name
@@ -37,8 +38,8 @@ def describe(model: nn.Module) -> dict[str, Any]:
         >>> describe(Pile([nn.Linear(2, 3)]))["children"]
         [['linear_1', {'class': 'torch.nn.Linear', 'arguments': {'in_features': 2, 'out_features': 3}}]]
     """
-    if type(model) is not Pile:
-        raise Indescribable(f"the model is a {type(model).__name__}: only the layers of a Pile can be described")
+    if class_of(model) is not Pile:
+        raise Indescribable(f"the model is a {class_of(model).__name__}: only the layers of a Pile can be described")
     shared = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     shared -= {name for name, _ in model.named_parameters()}
     if shared:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path as Folder
 from pathlib import PurePath
@@ -62,34 +62,51 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ImportError: no installed package loads files with this suffix; the message says which to install.
         CheckpointError: there is no such file, or it is damaged or of another kind.
     """
-    hook = service_manager().hook.cthulhu_load_checkpoint
+    checkpoint = _load(path) if PurePath(path).suffix else None
+    if checkpoint is not None:
+        return checkpoint
     if not PurePath(path).suffix or Folder(path).is_dir():
-        return _newest(Folder(path), hook)
+        return _newest_in(Folder(path))
+    raise no_format("loads", path)
+
+
+def _load(path: Path) -> Checkpoint | None:
+    """What was saved there; None where no package takes it for a file of its own."""
     with _naming(path):
-        checkpoint: Checkpoint | None = hook(filepath=path)
-    if checkpoint is None:
-        raise no_format("loads", path)
+        checkpoint: Checkpoint | None = service_manager().hook.cthulhu_load_checkpoint(filepath=path)
     return checkpoint
 
 
-def _newest(folder: Folder, hook: Callable[..., Checkpoint | None]) -> Checkpoint:
+def _newest_in(folder: Folder) -> Checkpoint:
     if not folder.is_dir():
         raise CheckpointError("there is no such file or folder", folder)
-    files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
+    # A folder may be a checkpoint by itself.
+    return newest((each for each in folder.iterdir() if each.is_file() or each.suffix), folder)
+
+
+def newest(paths: Iterable[Path], where: Path | None = None) -> Checkpoint:
+    """What was saved in the newest of ``paths`` that is whole and holds more than weights.
+
+    Raises:
+        CheckpointError: none of them is; names ``where`` and all that are damaged.
+
+    Warns:
+        UserWarning: for each that is damaged, and newer.
+    """
+    found = [Folder(path) for path in paths if not Folder(path).name.startswith(".")]
     unusable = []
-    for file in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name), reverse=True):
+    for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True):
         try:
-            with _naming(file):
-                checkpoint = hook(filepath=file)
+            checkpoint = _load(path)
         except CheckpointError as error:
             unusable.append(error)
             continue
         if checkpoint is not None and checkpoint.state is not None:
             for problem in unusable:
-                warnings.warn(f"{problem}; an older checkpoint is used, {file}", stacklevel=3)
+                warnings.warn(f"{problem}; an older checkpoint is used, {path}", stacklevel=3)
             return checkpoint
     reasons = "".join(f"\n  {problem}" for problem in unusable)
-    raise CheckpointError(f"no file in this folder is a whole checkpoint of model and training{reasons}", folder)
+    raise CheckpointError(f"no file in this folder is a whole checkpoint of model and training{reasons}", where)
 
 
 def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None) -> nn.Module:

@@ -1,8 +1,9 @@
-"""The module that is meant, below what others have wrapped around it."""
+"""The module that is meant, and its class, below what others have wrapped around it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +22,7 @@ def inner(model: nn.Module) -> nn.Module:
     from cthulhu_core.models.lump import Lump
 
     while True:
-        if type(model) is Lump or isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        if class_of(model) is Lump or isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             name = "module"
         elif "_orig_mod" in model._modules:  # as torch.compile calls what it wraps
             name = "_orig_mod"
@@ -31,3 +32,16 @@ def inner(model: nn.Module) -> nn.Module:
         if wrapped is None:
             return model
         model = wrapped
+
+
+def class_of(module: object) -> type:
+    """The class of which ``module`` was made: ``fully_shard`` has given it one that is derived from that.
+
+    Example:
+        >>> class_of(nn.Linear(2, 1)).__name__
+        'Linear'
+    """
+    cls = type(module)
+    fsdp: Any = sys.modules.get("torch.distributed.fsdp")
+    # Its class comes first, then that of the parts, then the one that it was.
+    return cls.__mro__[2] if hasattr(fsdp, "FSDPModule") and isinstance(module, fsdp.FSDPModule) else cls

@@ -22,10 +22,14 @@ from cthulhu_core.training.arguments import check_counts, validation_schedule
 from cthulhu_core.training.batches import Batches, Placement
 from cthulhu_core.training.computation import Computation, Forward, call
 from cthulhu_core.training.data import arrays, is_arrays, make_batches, number_of_samples, split, validation_batches
+from cthulhu_core.training.distributed import join, local_device, world_size
+from cthulhu_core.training.failures import ending_together, terminable
 from cthulhu_core.training.logits import keep_logits_of
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.optimizers import OptimizerFactory, optimizer_factory
 from cthulhu_core.training.options import Options
+from cthulhu_core.training.sharded import shard as shard_weights
+from cthulhu_core.training.shards import WHOLE, Shard
 from cthulhu_core.training.step import Step
 from cthulhu_core.training.structure import apply, as_numpy, flatten
 from cthulhu_core.values import read
@@ -121,6 +125,7 @@ class Lump(nn.Module):
         accumulate: int = 1,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
+        strategy: Literal["ddp", "fsdp"] | None = None,
     ) -> None:
         """Say how the model is to be trained.
 
@@ -142,6 +147,9 @@ class Lump(nn.Module):
             clipnorm: the norm that all gradients together may have, by ``torch.nn.utils.clip_grad_norm_``.
             clipvalue: the absolute value that an element of a gradient may have, by ``clip_grad_value_``; comes before
                 ``clipnorm``. Callbacks in ``on_gradients`` see gradients as they are before both.
+            strategy: how several processes (``torchrun``) train it. ``"ddp"``, as None: each has the whole model
+                (``DistributedDataParallel``). ``"fsdp"``: each keeps a part of the weights, of their gradients and of
+                what the optimizer remembers (``fully_shard``), from the first training on; it is saved as ``.dcp``.
 
         Raises:
             ValueError: a name is unknown, and the message says which are close; or an option cannot be used.
@@ -149,7 +157,7 @@ class Lump(nn.Module):
         """
         if loss is None:
             raise ValueError("conjure() needs a loss: a name, e.g. loss='mse', or a function (output, target)")
-        options = Options(jit_compile, autocast, accumulate, clipnorm, clipvalue)
+        options = Options(jit_compile, autocast, accumulate, clipnorm, clipvalue, strategy)
         objective, make_optimizer = Objective(loss, metrics, loss_weights), optimizer_factory(optimizer)
         self._objective, self._make_optimizer, self._options = objective, make_optimizer, options
         self._optimizer_given = optimizer
@@ -206,8 +214,9 @@ class Lump(nn.Module):
         """Model and objective on ``device``; from the first targets on, one loss for several is a loss for each."""
         self._objective = objective = self._conjured("training").for_targets(targets)
         objective.to(device)
+        told = (objective, self._options, device, world_size())
         made = self._computation
-        if made is None or made.objective is not objective or made.device != device or made.options != self._options:
+        if made is None or (made.objective, made.options, made.device, made.ranks) != told:
             self._computation = made = Computation(self, self._options, device, objective)
         return made
 
@@ -219,6 +228,23 @@ class Lump(nn.Module):
                 call(self, inputs)
         if self._optimizer is None:
             self._make_ready()
+
+    def _placement(self) -> Placement:
+        """Where the model is; ``torchrun`` gives each process a GPU of its own, and the model goes there."""
+        placement = Placement(self)
+        device = local_device(placement.device)
+        if device == placement.device:
+            return placement
+        self.to(device)
+        return Placement(self)
+
+    def _check_parts(self, method: str) -> None:
+        """See that all processes are there to call the model, where each holds a part of it."""
+        if self._run is not None and self._run.is_training and self._run.is_alone and self._run.is_sharded:
+            raise RuntimeError(
+                f"{method} in a callback of the main process alone: each process holds a part of the model "
+                "(strategy='fsdp'), and all must call it; let the callback say ranks = 'all'"
+            )
 
     # --- training ---------------------------------------------------------------------------------------------------
 
@@ -267,6 +293,8 @@ class Lump(nn.Module):
             validation_freq: validate every so many epochs, or in the epochs (from 1) that a container names.
             resume_from: a file that ``LumpCheckpoint`` or :meth:`save` wrote, or a folder of them, whose newest is
                 taken: training goes on where it stands, in the midst of an epoch, too, as if it had never ended.
+                ``"auto"``: the newest that a callback of ``callbacks`` wrote before, when the script was run the last
+                time; training begins where there is none. For scripts that are started again when they were stopped.
 
         Returns:
             The history: ``history.history["loss"]`` is the list of the losses of the epochs.
@@ -283,39 +311,44 @@ class Lump(nn.Module):
             [0]
         """
         self._conjured("summon()")
-        check_counts(
-            epochs=epochs, initial_epoch=initial_epoch, batch_size=batch_size,
-            steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
-        )  # fmt: skip
-        if shuffle not in (True, False):
-            raise ValueError(f"shuffle is {shuffle!r}: expected True or False")
-        due = validation_schedule(validation_freq)
-        placement = Placement(self)
-        validation: Batches | None = None
-        if validation_data is None and validation_split:
-            if not is_arrays(x):
-                raise ValueError(
-                    f"validation_split cannot take rows from a {type(x).__name__}: pass validation_data instead"
-                )
-            (x, y, sample_weight), validation_data = split(*arrays(x, y, sample_weight, ""), validation_split)
-        data = make_batches(
-            x, y, sample_weight, batch_size=batch_size, placement=placement, shuffle=shuffle,
-            steps=steps_per_epoch, class_weight=class_weight,
-        )  # fmt: skip
-        if validation_data is not None:
-            validation = validation_batches(validation_data, batch_size, placement, validation_steps)
-        self._learn_sizes(data)
-        computation = self._computation_for(y, placement.device)
-        objective = computation.objective
-        run = Run(
-            self, self.optimizer, epochs, callbacks,
-            initial_epoch=initial_epoch, batch_size=data.batch_size, steps=data.steps, samples=data.samples,
-            verbose=verbose, metrics=objective.names, stateful_metrics=objective.stateful,
-            directions=objective.directions, validation=validation is not None, resume_from=resume_from,
-        )  # fmt: skip
-        self.history = run.history
-        self._run = run
-        loop.train(run, computation, data, validation, due)
+        join()
+        with ending_together():
+            check_counts(
+                epochs=epochs, initial_epoch=initial_epoch, batch_size=batch_size,
+                steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
+            )  # fmt: skip
+            if shuffle not in (True, False):
+                raise ValueError(f"shuffle is {shuffle!r}: expected True or False")
+            due = validation_schedule(validation_freq)
+            placement, shard = self._placement(), Shard.here()
+            validation: Batches | None = None
+            if validation_data is None and validation_split:
+                if not is_arrays(x):
+                    raise ValueError(
+                        f"validation_split cannot take rows from a {type(x).__name__}: pass validation_data instead"
+                    )
+                (x, y, sample_weight), validation_data = split(*arrays(x, y, sample_weight, ""), validation_split)
+            data = make_batches(
+                x, y, sample_weight, batch_size=batch_size, placement=placement, shuffle=shuffle,
+                steps=steps_per_epoch, class_weight=class_weight, shard=shard,
+            )  # fmt: skip
+            if validation_data is not None:
+                validation = validation_batches(validation_data, batch_size, placement, validation_steps, shard)
+            self._learn_sizes(data)
+            if self._options.strategy == "fsdp" and world_size() > 1:
+                shard_weights(self, self.optimizer)
+            computation = self._computation_for(y, placement.device)
+            objective = computation.objective
+            run = Run(
+                self, self.optimizer, epochs, callbacks,
+                initial_epoch=initial_epoch, batch_size=data.batch_size, steps=data.steps, samples=data.samples,
+                verbose=verbose, metrics=objective.names, stateful_metrics=objective.stateful,
+                directions=objective.directions, validation=validation is not None, resume_from=resume_from,
+            )  # fmt: skip
+            self.history = run.history
+            self._run = run
+            with terminable(lambda: run.is_ending):
+                loop.train(run, computation, data, validation, due)
         return run.history
 
     def evaluate(
@@ -336,12 +369,17 @@ class Lump(nn.Module):
             The loss as a float; with metrics, the list of the values that ``metrics_names`` names.
         """
         self._conjured("evaluate()")
+        self._check_parts("evaluate()")
+        join()
         check_counts(batch_size=batch_size, steps=steps)
-        placement = Placement(self)
-        data = make_batches(x, y, sample_weight, batch_size=batch_size, placement=placement, steps=steps)
+        placement = self._placement()
+        # A callback may be called in one process of several, and sees all of the data.
+        shard = WHOLE if self._run is not None and self._run.is_training else Shard.here()
+        data = make_batches(x, y, sample_weight, batch_size=batch_size, placement=placement, steps=steps, shard=shard)
         self._learn_sizes(data)
         computation = self._computation_for(y, placement.device)
         run = self._run_of(data, verbose, callbacks, computation.objective)
+        run.tests_alone = shard is WHOLE
         with run.opened():
             loop.test(run, computation, data)
         return _as_returned(run.test_logs, computation.objective.names)
@@ -358,6 +396,7 @@ class Lump(nn.Module):
 
         Of data that makes its own batches, the inputs are taken; arguments as in :meth:`summon`.
         """
+        self._check_parts("predict()")
         check_counts(batch_size=batch_size, steps=steps)
         placement = Placement(self)
         data = make_batches(x, None, None, batch_size=batch_size, placement=placement, steps=steps)
@@ -385,8 +424,9 @@ class Lump(nn.Module):
         self.train()
         run = Run(self, self.optimizer, training=False)
         step = Step(run, computation, objective, replace(self._options, accumulate=1))
-        for inputs, targets, weights in run.batches(data):
-            step(inputs, targets, weights)
+        with computation.summed():
+            for inputs, targets, weights in run.batches(data):
+                step(inputs, targets, weights)
         return _as_returned(read(run.current.values), objective.names)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> Any:

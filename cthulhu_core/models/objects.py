@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from cthulhu_core.models.inner import class_of
 from cthulhu_core.models.known import ATTRIBUTES, CLASSES, FUNCTIONS, OBSOLETE, name_of
 from cthulhu_core.models.layers import Daoloth
 from cthulhu_core.models.pile import Pile
@@ -58,7 +59,7 @@ def describe(value: Any, where: str, keywords: bool = False, level: int = 0) -> 
             f"{where}, a {type(value).__name__}, is parametrized: remove that with "
             "torch.nn.utils.parametrize.remove_parametrizations"
         )
-    cls = type(value)
+    cls = class_of(value)
     described: dict[str, Any] = {"class": PARTIAL if cls is partial else name_of(cls, CLASSES) or cls.__name__}
     if cls in (Pile, nn.Sequential):
         if cls is Pile:
@@ -119,7 +120,7 @@ def _arguments(value: Any, where: str, keywords: bool) -> dict[str, Any]:
                 "alone"
             )
         return {FUNCTION: value.func, **value.keywords}
-    if type(value) not in CLASSES.values() and hasattr(value, "get_config"):
+    if class_of(value) not in CLASSES.values() and hasattr(value, "get_config"):
         return _configured(value, where)
     return dict(_read(value, where, keywords))
 
@@ -141,11 +142,10 @@ def _configured(value: Any, where: str) -> dict[str, Any]:
 
 def _read(value: Any, where: str, keywords: bool) -> Iterator[tuple[str, Any]]:
     """The arguments of ``value`` that are not the defaults, from its attributes."""
-    owner = constructor_of(type(value))
-    if owner is object and any("__new__" in vars(base) for base in type(value).__mro__[:-1]):
-        raise Indescribable(
-            f"{where} is a {type(value).__name__}, whose arguments are not known: give it a get_config()"
-        )
+    cls = class_of(value)
+    owner = constructor_of(cls)
+    if owner is object and any("__new__" in vars(base) for base in cls.__mro__[:-1]):
+        raise Indescribable(f"{where} is a {cls.__name__}, whose arguments are not known: give it a get_config()")
     ours = _is_known(owner)
     for name, attribute in attributes_of(owner, where, keywords).items():
         if not hasattr(value, attribute):

@@ -15,6 +15,7 @@ from cthulhu_core.models import architecture, conjured
 from cthulhu_core.models.inner import inner
 from cthulhu_core.models.lump import Lump
 from cthulhu_core.models.objects import Indescribable
+from cthulhu_core.training.sharded import state_alike
 
 State = dict[str, Any]
 
@@ -100,7 +101,12 @@ def _load_optimizer(model: Any, state: State | None) -> None:
         return
     check_optimizer(model, model.optimizer, state)
     with _reasons():
-        model.optimizer.load_state_dict(state["state"])
+        load_optimizer(model.optimizer, state["state"])
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """``optimizer.load_state_dict(state)``, whether or not each process holds a part of the weights, and did then."""
+    optimizer.load_state_dict(state_alike(optimizer, state))
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from cthulhu_core.models.inner import class_of
+
 if TYPE_CHECKING:
     from cthulhu_core.models.lump import Lump
 
@@ -22,11 +24,11 @@ def summary(model: Lump) -> str:
         known = not any(is_lazy(weight) for weight in weights)
         shapes = ", ".join(str(tuple(weight.shape)) for weight in weights) if known else "from the first data"
         count = f"{sum(weight.numel() for weight in weights):,}" if known else "?"
-        rows.append((names[id(layer)], type(layer).__name__, shapes, count))
+        rows.append((names[id(layer)], class_of(layer).__name__, shapes, count))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     rule = "─" * (sum(widths) + 3 * (len(widths) - 1))
     lines = [_line(row, widths) for row in rows]
-    return "\n".join([f"{type(model).__name__}", rule, lines[0], rule, *lines[1:], rule, _totals(model)])
+    return "\n".join([f"{class_of(model).__name__}", rule, lines[0], rule, *lines[1:], rule, _totals(model)])
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from cthulhu_core.checkpoint import CheckpointError, Weights
-from cthulhu_core.models.inner import inner
+from cthulhu_core.models.inner import class_of, inner
+from cthulhu_core.training.sharded import copy_into, is_sharded
 from cthulhu_core.training.structure import as_numpy
 
 _EXTRA = "_extra_state"
@@ -93,7 +94,7 @@ def layer_weights(model: nn.Module) -> Weights:
     layers = {name: _below(child) for name, child in model.named_children()}
     own = _of(model)
     if own:
-        name = type(model).__name__.lower()
+        name = class_of(model).__name__.lower()
         while name in layers:
             name += "_"
         layers = {name: own, **layers}
@@ -112,8 +113,14 @@ def _of(module: nn.Module) -> dict[str, Tensor]:
     """The weights that ``module`` itself keeps, under the names and in the layout that it has for them, if it has."""
     views: Any = getattr(module, "named_weights", dict)
     named: dict[str, Tensor] = views()
-    known = {weight.data_ptr() for weight in named.values()}
-    return {**named, **{name: weight for name, weight in _own(module).items() if weight.data_ptr() not in known}}
+    known = {_address(weight) for weight in named.values()}
+    return {**named, **{name: weight for name, weight in _own(module).items() if _address(weight) not in known}}
+
+
+def _address(weight: Any) -> int:
+    """Where its numbers are: what is in parts has them in the part of this process."""
+    address: int = (weight.to_local() if is_sharded(weight) else weight).data_ptr()
+    return address
 
 
 def extra_state(model: nn.Module) -> dict[str, Any]:
@@ -133,7 +140,7 @@ def load_layers(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], e
     """Copy ``weights`` and ``extra`` state into ``model``; errors as in :func:`pairs`."""
     with torch.no_grad():
         for view, weight in pairs(model, weights, extra):
-            view.copy_(weight)
+            copy_into(view, weight)
     modules = dict(inner(model).named_modules())
     for name, value in extra.items():
         modules[name.rpartition(".")[0]].set_extra_state(value)

@@ -19,7 +19,7 @@ from cthulhu_core.testing.device_reads import DeviceReads
 from cthulhu_core.testing.disk import FailingDisk, read_only
 from cthulhu_core.testing.network import FailingNetwork
 from cthulhu_core.testing.planted import At
-from cthulhu_core.testing.processes import Rank, run_two_ranks
+from cthulhu_core.testing.processes import Rank, run_ranks
 from cthulhu_core.testing.ranks import second_rank
 from cthulhu_core.testing.recorder import Call, Recorder
 from cthulhu_core.testing.training import Outcome, own_loop, tiny_data, tiny_model, tiny_run, written_run
@@ -39,7 +39,7 @@ __all__ = [
     "Writes",
     "own_loop",
     "read_only",
-    "run_two_ranks",
+    "run_ranks",
     "second_rank",
     "tiny_data",
     "tiny_model",

@@ -15,7 +15,7 @@ from cthulhu_core.testing import training
 from cthulhu_core.testing.clock import FakeClock
 from cthulhu_core.testing.disk import FailingDisk
 from cthulhu_core.testing.network import FailingNetwork
-from cthulhu_core.testing.processes import Rank, run_two_ranks
+from cthulhu_core.testing.processes import Rank, run_ranks
 from cthulhu_core.testing.recorder import Recorder
 from cthulhu_core.testing.training import Outcome
 
@@ -63,5 +63,5 @@ def failing_network() -> Iterator[FailingNetwork]:
 
 @pytest.fixture
 def two_ranks(tmp_path: Path) -> Callable[[str], list[Rank]]:
-    """``two_ranks(code)`` runs Python code in two processes of a ``gloo`` group: :func:`run_two_ranks`."""
-    return lambda code: run_two_ranks(code, tmp_path / "ranks")
+    """``two_ranks(code)`` runs Python code in two processes of a ``gloo`` group: :func:`run_ranks`."""
+    return lambda code: run_ranks(code, tmp_path / "ranks")

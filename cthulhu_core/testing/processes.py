@@ -1,4 +1,4 @@
-"""Two real processes of a distributed training, as ``torchrun`` would start them."""
+"""Real processes of a distributed training, as ``torchrun`` would start them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import IO, NamedTuple
 
-_RANKS = 2
-
 _BEFORE = """
 import os, torch.distributed as _distributed
 rank = int(os.environ["RANK"])
@@ -23,6 +21,8 @@ try:
 """
 _AFTER = """
 finally:
+    import gc
+    gc.collect()  # what is left of a model that was trained holds on to the group
     _distributed.destroy_process_group()
 """
 
@@ -35,31 +35,32 @@ class Rank(NamedTuple):
     errors: str
 
 
-def run_two_ranks(code: str, folder: Path, timeout: float = 60.0) -> list[Rank]:
-    r"""Run ``code`` in two processes that are ranks 0 and 1 of a ``gloo`` group.
+def run_ranks(code: str, folder: Path, timeout: float = 60.0, ranks: int = 2) -> list[Rank]:
+    r"""Run ``code`` in processes that are the ranks of a ``gloo`` group.
 
     Args:
         code: Python; the number of the process is ``rank``, and the group is there.
-        folder: the current folder of both.
-        timeout: seconds after which both are ended, and the test fails.
+        folder: the current folder of all.
+        timeout: seconds after which all are ended, and the test fails.
+        ranks: how many processes.
 
     Returns:
         What each did, rank 0 first.
 
     Raises:
-        subprocess.TimeoutExpired: they did not end: mostly, one waits for the other in a collective.
+        subprocess.TimeoutExpired: they did not end: mostly, one waits for another in a collective.
 
     Example:
-        >>> [each.printed for each in run_two_ranks("print(rank)", tmp_path)]
+        >>> [each.printed for each in run_ranks("print(rank)", tmp_path)]
         ['0\n', '1\n']
     """
     folder.mkdir(parents=True, exist_ok=True)
     meeting = folder / f".meeting-{os.urandom(4).hex()}"
-    source = _BEFORE.format(init=meeting.as_uri(), ranks=_RANKS) + indent(dedent(code), "    ") + _AFTER
+    source = _BEFORE.format(init=meeting.as_uri(), ranks=ranks) + indent(dedent(code), "    ") + _AFTER
     with contextlib.ExitStack() as stack:
         # Files, because a pipe that nobody reads yet may fill up, and both would wait for ever.
-        outputs = [[stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2)] for _ in range(_RANKS)]
-        processes = [_start(source, rank, folder, outputs[rank]) for rank in range(_RANKS)]
+        outputs = [[stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2)] for _ in range(ranks)]
+        processes = [_start(source, rank, ranks, folder, outputs[rank]) for rank in range(ranks)]
         until = time.monotonic() + timeout
         try:
             for process in processes:
@@ -72,8 +73,8 @@ def run_two_ranks(code: str, folder: Path, timeout: float = 60.0) -> list[Rank]:
         return [Rank(process.returncode, *map(_text, files)) for process, files in zip(processes, outputs, strict=True)]
 
 
-def _start(source: str, rank: int, folder: Path, outputs: Sequence[IO[str]]) -> subprocess.Popen[bytes]:
-    told = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(_RANKS), "OMP_NUM_THREADS": "1"}
+def _start(source: str, rank: int, ranks: int, folder: Path, outputs: Sequence[IO[str]]) -> subprocess.Popen[bytes]:
+    told = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks), "OMP_NUM_THREADS": "1"}
     path = os.pathsep.join(each for each in sys.path if each)
     return subprocess.Popen(
         [sys.executable, "-c", source], env=os.environ | told | {"PYTHONPATH": path}, cwd=folder,

@@ -19,6 +19,8 @@ def second_rank() -> Iterator[None]:
     """Let this process be the second of two, as far as anybody can ask. Two real ones are in processes.py."""
     import torch.distributed
 
+    from cthulhu_core.training import computation
+
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("RANK", "1"), ("LOCAL_RANK", "1"), ("WORLD_SIZE", "2")):
             patch.setenv(name, value)
@@ -26,6 +28,14 @@ def second_rank() -> Iterator[None]:
         patch.setattr(torch.distributed, "is_initialized", lambda: True)
         patch.setattr(torch.distributed, "get_rank", lambda group=None: 1)
         patch.setattr(torch.distributed, "get_world_size", lambda group=None: 2)
+        patch.setattr(torch.distributed, "get_backend", lambda group=None: "gloo")
+        met = torch.distributed.HashStore()
+        patch.setattr(torch.distributed.distributed_c10d, "_get_default_store", lambda: met)
+        # There is nobody whose gradients could be added to those of this process.
+        patch.setattr(computation, "distributed", lambda model, device: model)
+        # The first has nothing to add, and nothing to say.
+        for collective in ("all_reduce", "broadcast"):
+            patch.setattr(torch.distributed, collective, lambda *arguments, **named: None)
         yield
 
 

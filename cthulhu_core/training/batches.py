@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from cthulhu_core.generators import random_state, set_random_state
+from cthulhu_core.training.distributed import least, of_main
 from cthulhu_core.training.memory_map import Pages
+from cthulhu_core.training.shards import WHOLE, Shard, ShardedSampler, drawn_from, together
 from cthulhu_core.training.structure import apply, as_tensor, flatten
 from cthulhu_core.training.transfer import moved, one_ahead
 from cthulhu_core.training.weights import ClassWeights
@@ -83,6 +85,7 @@ class ArrayBatches:
         shuffle: whether each epoch draws a new order, ``torch.randperm`` of PyTorch's own generator.
         steps: batches in an epoch; all by default.
         placement: where the model is.
+        shard: which part of the rows is cut.
     """
 
     def __init__(
@@ -94,17 +97,20 @@ class ArrayBatches:
         shuffle: bool,
         steps: int | None,
         placement: Placement,
+        shard: Shard = WHOLE,
     ) -> None:
         self._inputs = _Columns(inputs, placement.inputs)
         self._targets = _Columns(targets, placement.targets)
         self._weights = _Columns(weights, placement.targets)
         self._rows = len(self._inputs.leaves[0])
         self._size = batch_size
-        whole = -(-self._rows // batch_size)
+        whole = shard.steps(self._rows, batch_size)
         self.batch_size: int | None = batch_size
         self.steps: int | None = whole if steps is None else min(steps, whole)
         # Fewer than there are, where steps were asked for.
-        self.samples: int | None = min(self.steps * batch_size, self._rows)
+        self._end = min(self.steps * batch_size * shard.ranks, self._rows)
+        self.samples: int | None = shard.samples(self._end, batch_size)
+        self._shard = shard
         self.is_one_pass = False
         self._shuffle = shuffle
         self._is_away = placement.device.type != "cpu"
@@ -119,8 +125,17 @@ class ArrayBatches:
             )
 
     def __iter__(self) -> Iterator[Triple]:
-        self._drawn_from = torch.get_rng_state() if self._shuffle else None
-        return self._slices(torch.randperm(self._rows) if self._shuffle else None, 0)
+        self._drawn_from = of_main(torch.get_rng_state()) if self._shuffle else None
+        return self._slices(self._order(), 0)
+
+    def _order(self) -> Tensor | None:
+        """The rows of this part in the order of this epoch; None where it is all of them as they stand."""
+        order = None
+        if self._drawn_from is not None:
+            order = drawn_from(self._drawn_from, lambda: torch.randperm(self._rows))
+        if self._shard.ranks == 1:
+            return order
+        return self._shard.rows((torch.arange(self._rows) if order is None else order)[: self._end], self._size)
 
     def pass_state(self) -> Tensor | None:
         """The state of PyTorch's generator from which the order was drawn, None without shuffling."""
@@ -133,10 +148,19 @@ class ArrayBatches:
         self._drawn_from = state
         if state is not None:
             torch.set_rng_state(state)
-        return self._slices(torch.randperm(self._rows) if self._shuffle else None, batch * self._size)
+        return self._slices(self._order(), batch * self._size)
 
     def _slices(self, order: Tensor | None, first: int) -> Iterator[Triple]:
-        end = self.samples or 0
+        slices = self._cut(order, first)
+        if self._shard.ranks == 1:
+            return slices
+        numbered = enumerate(slices, first // self._size + 1)
+        return (
+            self._shard.last(each, self._end, self._size) if number == self.steps else each for number, each in numbered
+        )
+
+    def _cut(self, order: Tensor | None, first: int) -> Iterator[Triple]:
+        end = self._end if order is None or self._shard.ranks == 1 else len(order)
         blocks = (
             self._gathered(order, slice(start, min(start + self._block, end)))
             for start in range(first, end, self._block)
@@ -212,7 +236,13 @@ class IterableBatches:
     """
 
     def __init__(
-        self, data: Any, steps: int | None, class_weights: ClassWeights | None, placement: Placement, what: str
+        self,
+        data: Any,
+        steps: int | None,
+        class_weights: ClassWeights | None,
+        placement: Placement,
+        what: str,
+        shard: Shard,
     ) -> None:
         length = len(data) if hasattr(data, "__len__") and not _endless(data) else None
         if length == 0:
@@ -231,8 +261,18 @@ class IterableBatches:
         self._asked = steps
         self.batch_size = getattr(data, "batch_size", None)
         dataset = getattr(data, "dataset", None)
+        self._shard = shard
+        sampler = getattr(data, "batch_sampler", None)
+        self._sampler = sampler if isinstance(sampler, ShardedSampler) else None
+        if shard.ranks > 1:
+            # Where one does not know, none does: then they agree on each batch.
+            fewest = least(-1 if self.steps is None else self.steps)
+            self.steps = self._asked = None if fewest < 0 else fewest
         self.samples = len(dataset) if steps is None and dataset is not None and hasattr(dataset, "__len__") else None
-        if self.samples is not None and getattr(data, "drop_last", False):
+        if self._sampler is not None and self.samples is not None:
+            self.batch_size = self._sampler.batch_size
+            self.samples = shard.samples(self._sampler.samples, self._sampler.batch_size)
+        elif self.samples is not None and getattr(data, "drop_last", False):
             self.samples -= self.samples % data.batch_size
         # What was taken from a generator to be looked at, and still has to be trained on.
         self._looked_at: list[Any] = []
@@ -266,12 +306,15 @@ class IterableBatches:
     def _source(self) -> Iterator[Any]:
         source = iter(self._data) if self._once is None else itertools.chain(self._looked_at, self._once)
         self._looked_at = []
-        return source
+        return together(source) if self._shard.ranks > 1 and self.steps is None else source
 
     def _batches(self, source: Iterator[Any], count: int) -> Iterator[Triple]:
         for item in itertools.islice(source, None if self._asked is None else self._asked - count):
             count += 1
-            yield self._triple(item)
+            triple = self._triple(item)
+            if self._sampler is not None and count == len(self._sampler):
+                triple = self._shard.last(triple, self._sampler.samples, self._sampler.batch_size)
+            yield triple
         if self._asked is not None and count < self._asked:
             self._exhausted = self._once is not None
             self._warn_of_end(f"after {count} of {self._asked} batches")

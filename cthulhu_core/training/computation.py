@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from cthulhu_core.training.distributed import world_size
 from cthulhu_core.training.logits import in_single_precision
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.options import PRECISIONS, Options
+from cthulhu_core.training.strategies import distributed, sum_up, unsummed
 
 
 class CompileWarning(UserWarning):
@@ -33,15 +36,17 @@ class Forward:
     def __init__(self, model: nn.Module, options: Options, device: torch.device) -> None:
         self.options = options
         self.device = device
-        self._model = model
+        self._model = self._trained = model
         self._dtype = None if options.autocast is None else PRECISIONS[options.autocast]
         self.outputs: Callable[[Any], Any] = self._maybe_compiled(self._outputs)
 
     def _outputs(self, inputs: Any) -> Any:
+        # What sums up gradients sends messages, which nobody expects from a test.
+        model = self._trained if torch.is_grad_enabled() else self._model
         if self._dtype is None:
-            return call(self._model, inputs)
+            return call(model, inputs)
         with torch.autocast(self.device.type, self._dtype):
-            outputs = call(self._model, inputs)
+            outputs = call(model, inputs)
         return in_single_precision(outputs)
 
     def _maybe_compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,6 +69,7 @@ class Computation(Forward):
     def __init__(self, model: nn.Module, options: Options, device: torch.device, objective: Objective) -> None:
         super().__init__(model, options, device)
         self.objective = objective
+        self.ranks = world_size()
         # On an optimizer that is not fused, it waits for the device in each step.
         self.scaler = torch.amp.GradScaler(device.type) if options.autocast == "float16" else None
         self.loss: Callable[[Any, Any, Tensor | None], tuple[Any, Tensor, dict[str, Tensor]]]
@@ -74,6 +80,26 @@ class Computation(Forward):
         outputs = self._outputs(inputs)
         loss, parts = self.objective.loss(outputs, targets, weights)
         return outputs, loss, parts
+
+    @contextmanager
+    def summed(self) -> Iterator[None]:
+        """Where gradients are summed up over the processes of a distributed training.
+
+        What does that must be gone before the processes part: Python would end with an error otherwise.
+        """
+        self._trained = distributed(self._model, self.device)
+        try:
+            yield
+        finally:
+            self._trained = self._model
+
+    def unsummed(self) -> AbstractContextManager[None]:
+        """Where gradients are computed and not summed up over the processes of a distributed training."""
+        return unsummed(self._trained)
+
+    def sum_up(self, optimizer: torch.optim.Optimizer) -> None:
+        """Sum up gradients that were left as they are."""
+        sum_up(optimizer)
 
 
 class _Compiled:

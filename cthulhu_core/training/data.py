@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from cthulhu_core.training.batches import ArrayBatches, Batches, IterableBatches, Placement
+from cthulhu_core.training.shards import WHOLE, Shard, sharded
 from cthulhu_core.training.structure import apply, as_array, flatten, is_several
 from cthulhu_core.training.weights import ClassWeights, are_one_hot, class_numbers_of, sample_weights
 
@@ -125,8 +126,9 @@ def make_batches(
     steps: int | None = None,
     class_weight: Any = None,
     what: str = "",
+    shard: Shard = WHOLE,
 ) -> Batches:
-    """Batches of whatever ``summon``, ``evaluate`` or ``predict`` were given.
+    """Batches of whatever ``summon``, ``evaluate`` or ``predict`` were given, or of one part of it.
 
     Raises:
         ValueError, TypeError: the data cannot be trained on; the message says why and what to do.
@@ -139,7 +141,7 @@ def make_batches(
         if class_weights is not None:
             by_class = class_weights.of(y)
             weights = by_class if weights is None else by_class * weights
-        return ArrayBatches(x, y, weights, 32 if batch_size is None else batch_size, shuffle, steps, placement)
+        return ArrayBatches(x, y, weights, 32 if batch_size is None else batch_size, shuffle, steps, placement, shard)
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         if given is not None:
             raise ValueError(
@@ -154,10 +156,13 @@ def make_batches(
         raise TypeError(
             f"{what}x is a {type(x).__name__}: expected arrays, a Dataset, a DataLoader or an iterable of batches"
         )
-    return IterableBatches(x, steps, class_weights, placement, f"{what}data" if what else "the data")
+    x = sharded(x, shard)
+    return IterableBatches(x, steps, class_weights, placement, f"{what}data" if what else "the data", shard)
 
 
-def validation_batches(given: Any, batch_size: int | None, placement: Placement, steps: int | None) -> Batches:
+def validation_batches(
+    given: Any, batch_size: int | None, placement: Placement, steps: int | None, shard: Shard = WHOLE
+) -> Batches:
     """Batches of ``validation_data``: ``(x, y)``, ``(x, y, weights)``, or data that makes its own.
 
     Raises:
@@ -171,7 +176,7 @@ def validation_batches(given: Any, batch_size: int | None, placement: Placement,
     return make_batches(
         x, y, weights,
         batch_size=batch_size if is_arrays(x) or isinstance(x, Dataset) else None,
-        placement=placement, steps=steps, what="validation ",
+        placement=placement, steps=steps, what="validation ", shard=shard,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from cthulhu_core.run import Run
 from cthulhu_core.training.batches import Batches, Triple
 from cthulhu_core.training.computation import Computation, Forward
 from cthulhu_core.training.step import Step
+from cthulhu_core.training.strategies import share_buffers
 
 
 def train(
@@ -27,13 +28,14 @@ def train(
     step = Step(run, computation, objective, computation.options)
     run.keep("step", step)
     model.train()
-    with run:
+    with computation.summed(), run:
         for epoch in run.epochs():
             objective.reset()
             for inputs, targets, weights in run.batches(data):
                 step(inputs, targets, weights)
             step.finish()
             if validation is not None and validation_is_due(epoch):
+                share_buffers(model)
                 test(run, computation, validation)
             if epoch + 1 < run.params["epochs"] and not model.stop_training and data.ended():
                 run.stop()
@@ -45,7 +47,8 @@ def test(run: Run, computation: Computation, data: Iterable[Triple]) -> None:
     with evaluating(run.model), torch.no_grad():
         for inputs, targets, weights in run.test(data):
             outputs, loss, parts = computation.loss(inputs, targets, weights)
-            run.record(outputs=outputs, loss=loss, **parts, **objective.measure(outputs, targets))
+            measured = objective.measure(outputs, targets, run.current.size > 0)
+            run.record(outputs=outputs, loss=loss, **parts, **measured)
 
 
 def predict(run: Run, forward: Forward, data: Iterable[Triple]) -> Iterator[Any]:

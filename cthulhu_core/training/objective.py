@@ -123,8 +123,14 @@ class Objective:
         assert total is not None
         return total, parts
 
-    def measure(self, outputs: Any, targets: Any) -> dict[str, Any]:
-        """The metrics of a batch; they take no part in the gradients."""
+    def measure(self, outputs: Any, targets: Any, counts: bool = True) -> dict[str, Any]:
+        """The metrics of a batch; they take no part in the gradients.
+
+        Args:
+            outputs: what the model gave.
+            targets: what it should have given.
+            counts: False for a row that stands where there is none: metrics that keep a state leave it out.
+        """
         values: dict[str, Any] = {}
         if not self._measures:
             return values
@@ -136,7 +142,8 @@ class Objective:
                 if self._several:
                     output, target = _pick(outputs, head, "the model's outputs"), _pick(targets, head, "the targets")
                 for metric in head.metrics:
-                    values[_logged(head, metric)] = metric.value(output, target)
+                    left_out = metric.state is not None and not counts
+                    values[_logged(head, metric)] = metric.state if left_out else metric.value(output, target)
         return values
 
     def reset(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -49,29 +50,34 @@ class Step:
                 "LBFGS computes gradients itself, as often as it likes: accumulate, clipnorm, clipvalue and "
                 "autocast='float16' need an optimizer that does not, e.g. 'adam'"
             )
-        self._is_plain = not (self._accumulates or self._clips or self._asks_again or self._scaler is not None)
+        special = self._accumulates or self._clips or self._asks_again or self._scaler is not None
+        self._is_plain = not special and computation.ranks == 1
         # The gradient of the loss by itself.
         self._one: Tensor | None = None
-        # Batches whose gradients are there and have not been applied, and their samples, in units of the first one's.
+        # Batches whose gradients are there and have not been applied, and their samples, in units of the first one's;
+        # in the mean over all processes, as that is what becomes of the gradients.
         self._batches = 0
         self._weight = 0.0
-        self._unit = 1
+        self._unit = 1.0
 
     def __call__(self, inputs: Any, targets: Any, weights: Tensor | None) -> None:
         """Forward, loss, backward, optimizer."""
         run, optimizer = self._run, self._optimizer
         if not self._batches:
             clear_gradients(optimizer)
-        outputs, loss, parts = self._computation.loss(inputs, targets, weights)
         if self._is_plain:
+            outputs, loss, parts = self._computation.loss(inputs, targets, weights)
             self._backward_of(loss)
             run.gradients()
             optimizer.step()
         else:
-            self._backward(loss)
-            if self._batches >= self._options.accumulate or run.is_last_batch:
+            is_due = self._batches + 1 >= self._options.accumulate or run.is_last_batch
+            with nullcontext() if is_due else self._computation.unsummed():
+                outputs, loss, parts = self._computation.loss(inputs, targets, weights)
+                self._backward(loss)
+            if is_due:
                 self._update(partial(self._again, inputs, targets, weights) if self._asks_again else None)
-        run.record(outputs=outputs, loss=loss, **parts, **self._measure(outputs, targets))
+        run.record(outputs=outputs, loss=loss, **parts, **self._measure(outputs, targets, run.current.size > 0))
 
     def _backward_of(self, loss: Tensor) -> None:
         """``loss.backward()``, without what PyTorch does around it, which takes as long as a small layer."""
@@ -86,17 +92,17 @@ class Step:
     def finish(self) -> None:
         """Apply what gradients there are: the batches ended before it was known which was the last."""
         if self._batches:
+            self._computation.sum_up(self._optimizer)
             self._update()
 
     def _backward(self, loss: Tensor) -> None:
-        if self._accumulates:
-            size = self._run.current.size
-            if not self._batches:
-                self._unit, self._weight = size, 0.0
-            share = size / self._unit
-            self._weight += share
-            if share != 1.0:
-                loss = loss * share
+        batch = self._run.current
+        if not self._batches:
+            self._unit, self._weight = batch.mean_size, 0.0
+        share = batch.size / self._unit
+        self._weight += batch.mean_size / self._unit
+        if share != 1.0:
+            loss = loss * share
         if self._scaler is not None:
             loss = self._scaler.scale(loss)
         loss.backward()

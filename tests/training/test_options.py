@@ -322,6 +322,7 @@ def test_error_of_the_model_is_no_failure_of_the_compiler() -> None:
         ({"accumulate": 0}, "accumulate is 0: expected an integer of at least 1"),
         ({"accumulate": 2.0}, "accumulate is 2.0: expected an integer of at least 1"),
         ({"clipnorm": 0}, "clipnorm is 0: expected a finite number above 0, or None"),
+        ({"strategy": "dp"}, "strategy is 'dp': expected 'ddp' or 'fsdp', or None"),
         ({"clipvalue": float("nan")}, "clipvalue is nan: expected a finite number above 0, or None"),
     ],
 )
@@ -343,6 +344,7 @@ def test_optimizer_that_asks_for_the_loss_itself_is_refused_before_training(opti
 
 def test_options_are_part_of_what_is_saved() -> None:
     options = {"jit_compile": False, "autocast": "bfloat16", "accumulate": 3, "clipnorm": 0.5, "clipvalue": None}
+    options["strategy"] = None
     model, other = Lump(network()), Lump(network())
     model.conjure("adam", "mse", **options)
     described = describe(model)

@@ -141,7 +141,7 @@ def test_value_that_is_missing_later_is_a_skipped_epoch(folder, train, files_in)
     [("w.pt", r"\.pt files"), ("weights", "'weights', which has no suffix"), ("w.h5.{loss:.2f}", r"\.loss files")],
 )
 def test_suffix_that_nobody_saves_is_an_error_before_training(folder, model, data, filepath, named):
-    with pytest.raises(ImportError, match=rf"no installed package saves {named}: .* ends in \.h5 or \.hdf5"):
+    with pytest.raises(ImportError, match=rf"no installed package saves {named}: .* ends in \.dcp or \.h5 or \.hdf5"):
         model.summon(*data, verbose=0, callbacks=[LumpCheckpoint(filepath)])
     assert model.history.epoch == []
 

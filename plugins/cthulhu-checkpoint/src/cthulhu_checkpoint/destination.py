@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from pathlib import Path
+
+from cthulhu_checkpoint.plugin import is_in_parts
 
 
 def prepare(folder: Path, files: list[Path]) -> None:
@@ -22,10 +25,18 @@ def prepare(folder: Path, files: list[Path]) -> None:
     except OSError as error:
         raise _error(error.errno, "name one in a folder that you may write to", folder) from error
     for file in files:
-        if file.is_dir():
+        if file.is_dir() and not is_in_parts(file):
             raise _error(errno.EISDIR, "a folder of that name is there: name a file", file)
         if file.exists() and not os.access(file, os.W_OK):
             raise _error(errno.EACCES, "it is write-protected: name another one", file)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder that is one checkpoint, if it is there."""
+    if is_in_parts(path) and path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _error(number: int | None, cure: str, path: Path) -> OSError:

@@ -15,10 +15,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from cthulhu_checkpoint.destination import prepare
+from cthulhu_checkpoint.destination import prepare, remove
 from cthulhu_checkpoint.filenames import Filenames
 from cthulhu_checkpoint.interval import Interval
 from cthulhu_checkpoint.kept import SavedFile, surplus, with_file
+from cthulhu_checkpoint.plugin import is_in_parts
 from cthulhu_core import Callback, CheckpointError, Logs, Monitor, check_format, planned_names
 
 
@@ -58,9 +59,11 @@ class LumpCheckpoint(Callback):
 
     Args:
         filepath: path of the file, e.g. ``"run/weights.{epoch:02d}-{val_loss:.2f}.hdf5"``; its suffix says in which
-            format. Placeholders are filled with ``epoch``, from 1, and the logs of the epoch, as far as earlier
-            callbacks have added to them. Folders that are missing are made. An epoch that lacks a value because it was
-            not validated is not saved; the next one is due instead, and one warning a training says so.
+            format: ``.hdf5`` or ``.h5``; ``.dcp`` is a folder into which all processes of a distributed training
+            write, for models of which each holds a part. Placeholders are filled with ``epoch``, from 1, and the logs
+            of the epoch, as far as earlier callbacks have added to them. Folders that are missing are made. An epoch
+            that lacks a value because it was not validated is not saved; the next one is due instead, and one warning a
+            training says so.
         monitor: name of the quantity that says which epoch is best, e.g. ``"val_loss"``. Looked at with
             ``save_best_only`` and, where it is logged, with ``keep``.
         verbose: 0 is silent; from 1 on a line for each epoch says what is saved, and what the best was.
@@ -101,7 +104,7 @@ class LumpCheckpoint(Callback):
         >>> model.load_weights("weights.hdf5")
     """
 
-    ranks = "main"
+    ranks: Literal["all", "main"] = "main"
     logged = ()
 
     def __init__(
@@ -119,6 +122,8 @@ class LumpCheckpoint(Callback):
         save_every: int | timedelta | None = None,
     ) -> None:
         self._filenames = Filenames(filepath)
+        if is_in_parts(self._filenames.example):
+            self.ranks = "all"
         self._monitor = Monitor(monitor, mode)
         _check_number("period", period, "epochs")
         if keep is not None:
@@ -165,9 +170,29 @@ class LumpCheckpoint(Callback):
             self._filenames.check_names(planned)
         self._filenames.check_formats({name: self._examples(name) for name in self.params["metrics"]})
         check_format(self._filenames.example)
+        if self.run.is_sharded:
+            self._check_parts()
+        if is_in_parts(self._filenames.example):
+            from cthulhu_checkpoint.parts import check_installed
+
+            check_installed(self.run.is_sharded)
         prepare(self._path(self._filenames.folder), self._known_files())
         if self._interval is not None:
             self._interval.restart()
+
+    def _check_parts(self) -> None:
+        """See that all processes, each of which holds a part of the model, can save it together."""
+        if self.ranks != "all":
+            raise ValueError(
+                f"LumpCheckpoint(filepath={self._filenames.text!r}): each process holds a part of the model "
+                "(strategy='fsdp'), and a file of this kind is written by one: let the name end in .dcp, which is a "
+                "folder"
+            )
+        if isinstance(self.save_every, timedelta):
+            raise ValueError(
+                f"LumpCheckpoint(save_every={self.save_every!r}): all processes must save at the same batch, and their "
+                "clocks differ: give a number of batches"
+            )
 
     def _examples(self, name: str) -> list[Any]:
         """Values of the types that can be logged under the name of a metric."""
@@ -291,7 +316,8 @@ class LumpCheckpoint(Callback):
             matters = value is not None and self._monitor.is_better(value, than=writing.best)
         else:
             matters = self.epochs_since_last_save + 1 >= self.period
-        if matters or writing.future.done():
+        # All processes must decide alike, and it is not done everywhere at the same moment.
+        if matters or self.run.is_sharded or writing.future.done():
             self._settle()
 
     def _settle(self) -> None:
@@ -323,7 +349,8 @@ class LumpCheckpoint(Callback):
     def _remove(self, file: SavedFile) -> None:
         path = self._path(self._filenames.path(file.name))
         try:
-            path.unlink(missing_ok=True)
+            if self.run.is_main:
+                remove(path)
         except OSError as error:
             self._warn(f"{path} could not be removed: {error.strerror}. It is tried again after the next save")
         else:
@@ -363,7 +390,23 @@ class LumpCheckpoint(Callback):
             print(f"Epoch {epoch + 1:05d}: {message}")  # noqa: T201 - what verbose asks for
 
     def _warn(self, message: str) -> None:
-        warnings.warn(f"LumpCheckpoint: {message}", CheckpointWarning, stacklevel=3)
+        if self.run.is_main:
+            warnings.warn(f"LumpCheckpoint: {message}", CheckpointWarning, stacklevel=3)
+
+    # --- after a restart ---------------------------------------------------------------------------------------------
+
+    def written_checkpoints(self) -> list[Path]:
+        """What is in the folder under a name that ``filepath`` can give; nothing if weights alone are saved."""
+        folder = Path(self._filenames.folder)
+        if self.save_weights_only or not folder.is_dir():
+            return []
+        latest = Path(self._filenames.latest)
+        levels = len(Path(self._filenames.within(self._filenames.example)).parts)
+        return [
+            path
+            for path in folder.glob("*/" * (levels - 1) + f"*{latest.suffix}")
+            if path == latest or self._filenames.could_give(path.relative_to(folder).as_posix())
+        ]
 
     # --- state -------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What this package does in every run: it saves and loads files named ``.h5`` and ``.hdf5``.
+"""What this package does in every run: it saves and loads files ``.h5`` and ``.hdf5``, and folders ``.dcp``.
 
 Nothing heavy is imported before there is a file to save or load.
 """
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     import torch
 
 SUFFIXES = (".h5", ".hdf5")
+PARTS = ".dcp"
+"""The suffix of folders, which all processes of a distributed training write together."""
 
 
 @hookimpl
 def cthulhu_saved_suffixes() -> Iterable[str]:
-    """Those of HDF5."""
-    return SUFFIXES
+    """Those of HDF5, and of folders."""
+    return *SUFFIXES, PARTS
 
 
 @hookimpl
@@ -32,9 +34,12 @@ def cthulhu_save_model(
     """Save ``model``, now or, as a copy, in the background."""
     if not _is_ours(filepath):
         return None
-    from cthulhu_checkpoint import writer
-
-    checkpoint = Checkpoint.of(model, run, weights_only)
+    in_parts = is_in_parts(filepath)
+    checkpoint = Checkpoint.of(model, run, weights_only, parts=in_parts)
+    if in_parts:
+        from cthulhu_checkpoint import parts as writer
+    else:
+        from cthulhu_checkpoint import writer  # type: ignore[no-redef]
     if background:
         return writer.save_later(checkpoint.copied(), filepath)
     writer.save(checkpoint, filepath)
@@ -46,8 +51,10 @@ def cthulhu_load_checkpoint(filepath: str | os.PathLike[str]) -> Checkpoint | No
     """What was saved in ``filepath``."""
     if not _is_ours(filepath):
         return None
-    from cthulhu_checkpoint.reader import load
-
+    if is_in_parts(filepath):
+        from cthulhu_checkpoint.parts import load
+    else:
+        from cthulhu_checkpoint.reader import load  # type: ignore[assignment]
     return load(filepath)
 
 
@@ -59,7 +66,8 @@ def cthulhu_load_model(
     checkpoint = cthulhu_load_checkpoint(filepath)
     if checkpoint is None:
         return None
-    return checkpoint.build(custom_objects, max_bytes=Path(filepath).stat().st_size)
+    files = [file for file in Path(filepath).rglob("*") if file.is_file()] or [Path(filepath)]
+    return checkpoint.build(custom_objects, max_bytes=sum(file.stat().st_size for file in files))
 
 
 @hookimpl
@@ -73,4 +81,9 @@ def cthulhu_load_weights(model: torch.nn.Module, filepath: str | os.PathLike[str
 
 
 def _is_ours(filepath: str | os.PathLike[str]) -> bool:
-    return PurePath(filepath).suffix.lower() in SUFFIXES
+    return PurePath(filepath).suffix.lower() in cthulhu_saved_suffixes()
+
+
+def is_in_parts(filepath: str | os.PathLike[str]) -> bool:
+    """Whether ``filepath`` is a folder that all processes write together."""
+    return PurePath(filepath).suffix.lower() == PARTS

@@ -29,8 +29,7 @@ def save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
         CheckpointError: it holds something that cannot be stored; the message names it.
         OSError: it cannot be written: no such folder, no permission, no space left, ...
     """
-    if _Background.last is not None:
-        _Background.last.exception()  # waits, and leaves its error to whoever has that future
+    wait_for_the_last()
     with _threads() as threads:
         _save(checkpoint, filepath, threads)
 
@@ -40,12 +39,23 @@ def save_later(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> Futu
 
     Checkpoints are written one after the other, in order; the interpreter does not exit before the last.
     """
+    # Without threads of its own: while the interpreter waits for the last one to be written, none can be started.
+    return in_background(_save, checkpoint, filepath, _AtOnce())
+
+
+def in_background(write: Callable[..., None], *arguments: Any) -> Future[None]:
+    """Have the one thread that writes call ``write(*arguments)`` when it has done what it was told before."""
     with _Background.lock:
         if _Background.executor is None:
             _Background.executor = ThreadPoolExecutor(1, "cthulhu-checkpoint")
-        # Without threads of its own: while the interpreter waits for the last one to be written, none can be started.
-        _Background.last = _Background.executor.submit(_save, checkpoint, filepath, _AtOnce())
+        _Background.last = _Background.executor.submit(write, *arguments)
         return _Background.last
+
+
+def wait_for_the_last() -> None:
+    """Wait until all is written that was to be written in the background."""
+    if _Background.last is not None:
+        _Background.last.exception()  # waits, and leaves its error to whoever has that future
 
 
 class _Background:

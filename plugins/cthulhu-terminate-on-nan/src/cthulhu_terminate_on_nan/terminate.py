@@ -13,7 +13,8 @@ class TerminateOnNaN(Callback):
     Training ends after that batch, the last one of an epoch included: the epoch ends as after any stop, and what was
     logged is kept. The message has the epoch, counted from 1 as in all messages, the index of the batch, counted from
     0 as in ``on_batch_end``, and the value. The loss of each batch is read from the device, and nothing else is. In
-    distributed training every process looks at its own loss. A loop that records no loss is left alone.
+    distributed training every process looks at its own loss, and the main one says it. A loop that records no loss is
+    left alone.
 
     Example:
         >>> model.summon(X_train, Y_train, callbacks=[TerminateOnNaN()])
@@ -29,4 +30,5 @@ class TerminateOnNaN(Callback):
         if not math.isfinite(loss):
             run.stop()
             epoch = 0 if run.epoch is None else run.epoch
-            print(f"Epoch {epoch + 1:05d}: batch {batch}: invalid loss {loss}, terminating training")  # noqa: T201
+            if run.is_main:  # where it comes from another process, the next loss here is none either
+                print(f"Epoch {epoch + 1:05d}: batch {batch}: invalid loss {loss}, terminating training")  # noqa: T201

@@ -1,0 +1,285 @@
+"""Checkpoints as folders, for models of which each process holds a part: all processes write, and all read.
+
+::
+
+    model.dcp/
+        checkpoint.json                 what there is, and in which folder; takes the place of the last one's in one go
+        3f9a01c2/                       of one save
+            whole.safetensors           tensors that the main process has whole
+            parts/shard-*.safetensors   the others, as torch.distributed.checkpoint stores them; no pickle is in them
+
+Files of HDF5 are in writer.py and reader.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import Future
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from cthulhu_checkpoint import writer
+from cthulhu_core import Checkpoint, CheckpointError, atomic_write, pack, unpack
+
+INDEX = "checkpoint.json"
+WHOLE = "whole.safetensors"
+PARTS = "parts"
+FORMAT = 1
+
+
+def check_installed(in_parts: bool) -> None:
+    """See that there is all that is needed, for models that are in parts or for others.
+
+    Raises:
+        ImportError: something is missing; says what to install.
+    """
+    if find_spec("safetensors") is None:
+        raise ImportError("folders .dcp need safetensors: pip install 'cthulhu-checkpoint[parts]'")
+    if in_parts:
+        _storage()
+
+
+def save(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> None:
+    """Write ``checkpoint`` to ``folder``, whole or not at all.
+
+    Where tensors are in parts, all processes must do it, and wait for each other.
+
+    Raises:
+        CheckpointError: it holds something that cannot be stored, or another process could not write its part.
+        OSError: it cannot be written.
+    """
+    check_installed(_has_parts(checkpoint))
+    writer.wait_for_the_last()
+    _save(checkpoint, Path(folder), None)
+
+
+def save_later(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> Future[None]:
+    """Write ``checkpoint``, which nobody changes any more, in the background; errors as in :func:`save`."""
+    check_installed(_has_parts(checkpoint))
+    return writer.in_background(_save, checkpoint, Path(folder), _Talk.apart() if _has_parts(checkpoint) else None)
+
+
+class _Talk:
+    """How processes talk to each other while training goes on: what they say of it must not come in between."""
+
+    _of: Any = None
+    _group: Any = None
+
+    @classmethod
+    def apart(cls) -> Any:
+        """The group for that; all processes make it together."""
+        if cls._of is not dist.group.WORLD:
+            cls._of, cls._group = dist.group.WORLD, dist.new_group(backend="gloo")
+        return cls._group
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def _has_parts(checkpoint: Checkpoint) -> bool:
+    return any(_is_part(tensor) for layer in checkpoint.weights.values() for tensor in layer.values())
+
+
+def _is_part(tensor: torch.Tensor) -> bool:
+    return hasattr(tensor, "device_mesh")
+
+
+def _save(checkpoint: Checkpoint, folder: Path, group: Any) -> None:
+    text, tensors = _packed(checkpoint)
+    # The main process' text names tensors by numbers that may be others elsewhere; their order is the same.
+    parts = [name for name, tensor in tensors.items() if _is_part(tensor)]
+    is_main = not dist.is_initialized() or dist.get_rank() == 0
+    if not parts:
+        if is_main:
+            _write(folder, _new_name(), text, tensors, parts)
+        return
+    name = _name_of_main(group)
+    _write_parts([tensors[each] for each in parts], folder / name / PARTS, group)
+    error: Exception | None = None
+    if is_main:
+        try:
+            _write(folder, name, text, tensors, parts)
+        except (OSError, CheckpointError) as raised:
+            error = raised
+    failed = _sum(int(error is not None), group)
+    if error is not None:
+        raise error
+    if failed:
+        raise CheckpointError("the main process could not write what is not in parts; its own message says why")
+
+
+def _packed(checkpoint: Checkpoint) -> tuple[str, dict[str, torch.Tensor]]:
+    try:
+        return pack({"weights": checkpoint.weights, "extra": checkpoint.extra, "state": checkpoint.state}, "checkpoint")
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(str(error)) from error
+
+
+def _new_name() -> str:
+    return os.urandom(4).hex()
+
+
+def _name_of_main(group: Any) -> str:
+    """One name for all; which it is, the main process says."""
+    chosen = int(_new_name(), 16) if dist.get_rank() == 0 else 0
+    return f"{_sum(chosen, group):08x}"
+
+
+def _sum(number: int, group: Any) -> int:
+    total = torch.tensor(number, device="cuda" if dist.get_backend(group) == "nccl" else "cpu")
+    dist.all_reduce(total, group=group)
+    return int(total)
+
+
+def _write_parts(tensors: list[torch.Tensor], folder: Path, group: Any) -> None:
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.state_dict_saver import save as save_parts
+
+    storage = _storage().HuggingFaceStorageWriter(str(folder), save_distributed=True)
+    state: dict[str, Any] = {str(number): tensor.contiguous() for number, tensor in enumerate(tensors)}
+    try:
+        save_parts(state, storage_writer=storage, process_group=group)
+    except CheckpointException as error:
+        reasons = "; ".join(f"rank {rank}: {failure[0]}" for rank, failure in error.failures.items())
+        raise CheckpointError(f"the parts could not be written: {reasons}") from error
+
+
+def _write(folder: Path, name: str, text: str, tensors: Mapping[str, torch.Tensor], parts: list[str]) -> None:
+    """What the main process has whole, and the index, which makes all of it the checkpoint."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    whole = {each: _own(tensor) for each, tensor in tensors.items() if each not in parts}
+    index = {
+        "cthulhu_checkpoint": FORMAT,
+        "folder": name,
+        "parts": {each: _described(tensors[each]) for each in parts},
+        "data": text,
+    }
+    try:
+        save_file(whole, folder / name / WHOLE)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _as_os_error(error) or CheckpointError(f"it cannot be stored as safetensors: {error}") from error
+    with (folder / name / WHOLE).open("rb+") as file:
+        os.fsync(file.fileno())
+    with atomic_write(folder / INDEX) as partial:
+        partial.write_text(json.dumps(index), encoding="utf-8")
+    for other in folder.iterdir():
+        if other.name != name and other.is_dir():
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _described(tensor: Any) -> list[Any]:
+    """Shape, dtype, and along which dimension it is divided."""
+    (placement,) = tensor.placements
+    return [list(tensor.shape), str(tensor.dtype).removeprefix("torch."), placement.dim]
+
+
+def _own(tensor: torch.Tensor) -> torch.Tensor:
+    """``tensor`` in memory of its own: safetensors refuses what shares it."""
+    tensor = tensor.detach()
+    owns = tensor.is_contiguous() and tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+    return tensor.cpu() if owns else tensor.cpu().clone(memory_format=torch.contiguous_format)
+
+
+def _as_os_error(error: Exception) -> OSError | None:
+    """The error of the disk that safetensors reports as its own."""
+    import re
+
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return None if found is None else OSError(int(found[1]), os.strerror(int(found[1])))
+
+
+def _storage() -> Any:
+    try:
+        from torch.distributed.checkpoint import hf_storage
+
+        return hf_storage
+    except ImportError:
+        raise ImportError(
+            f"checkpoints of models in parts need PyTorch 2.9 or newer, and this is {torch.__version__}: update it"
+        ) from None
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def load(folder: str | os.PathLike[str]) -> Checkpoint:
+    """What was saved in ``folder``; where several processes read it, each its part of what was in parts.
+
+    Raises:
+        CheckpointError: it is damaged, or no checkpoint.
+    """
+    check_installed(in_parts=False)
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    index = _index(folder)
+    data = folder / index["folder"]
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(data / WHOLE)
+        tensors.update(_load_parts(index["parts"], data / PARTS))
+        found = unpack(index["data"], tensors)
+        return Checkpoint(found["weights"], found["extra"], found["state"])
+    except FileNotFoundError as error:
+        raise CheckpointError(f"it is damaged: {error.filename or error} is missing", folder) from error
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"it is damaged: {error}", folder) from error
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    path = folder / INDEX
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        name, parts, written = index["folder"], index["parts"], index["cthulhu_checkpoint"]
+        if not (isinstance(name, str) and Path(name).name == name and isinstance(parts, dict)):
+            raise ValueError("its contents are not those of an index")
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"there is no {INDEX} in it: it is no checkpoint, or was never finished", folder
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{INDEX} is damaged: {error}", folder) from error
+    if written != FORMAT:
+        raise CheckpointError(f"it is of format {written!r}, and {FORMAT} is what is known here: update the package")
+    return dict(index)
+
+
+def _load_parts(parts: Mapping[str, Any], folder: Path) -> dict[str, torch.Tensor]:
+    if not parts:
+        return {}
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.state_dict_loader import load as load_parts
+
+    state = {str(number): _room(*described) for number, described in enumerate(parts.values())}
+    try:
+        with warnings.catch_warnings():
+            # One process alone may load, and does.
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")
+            load_parts(state, storage_reader=_storage().HuggingFaceStorageReader(str(folder)))
+    except CheckpointException as error:
+        reasons = "; ".join(f"rank {rank}: {failure[0]}" for rank, failure in error.failures.items())
+        raise CheckpointError(f"it is damaged: {reasons}", folder.parent.parent) from error
+    return dict(zip(parts, state.values(), strict=True))
+
+
+def _room(shape: list[int], dtype: str, dimension: int) -> Any:
+    """Room for a tensor, or for this process' part of it."""
+    kind = getattr(torch, dtype)
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return torch.empty(shape, dtype=kind)
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor import Shard, empty
+
+    mesh = init_device_mesh("cuda" if torch.cuda.is_available() else "cpu", (dist.get_world_size(),))
+    return empty(shape, dtype=kind, device_mesh=mesh, placements=[Shard(dimension)])
