@@ -96,13 +96,13 @@ class Callback:
         start afresh: a file is not to be overwritten then.
         """
 
-    def written_checkpoints(self) -> Iterable[str | os.PathLike[str]]:
+    def written_checkpoints(self) -> Iterable[str | os.PathLike[str]] | None:
         """The files from which training can go on that this callback wrote, now or in an earlier run of the script.
 
-        Those that are there, in any order: ``resume_from="auto"`` takes the newest that is whole. It is asked in all
-        processes of a distributed training, before training begins.
+        Those that are there, in any order: ``resume_from="auto"`` takes the newest that is whole. None, where it never
+        writes any. It is asked in all processes of a distributed training, before training begins.
         """
-        return ()
+        return None
 
     def on_train_begin(self, logs: Logs, /) -> None:
         """Training begins."""

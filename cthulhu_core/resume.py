@@ -135,15 +135,14 @@ def all_written(callbacks: Iterable[Callback]) -> list[str | os.PathLike[str]]:
     Raises:
         ValueError: no callback writes checkpoints.
     """
-    writers = [
-        callback for callback in callbacks if type(callback).written_checkpoints is not Callback.written_checkpoints
-    ]
-    if not writers:
+    written = [paths for callback in callbacks if (paths := callback.written_checkpoints()) is not None]
+    if not written:
         raise ValueError(
             "resume_from='auto' takes the newest checkpoint that a callback wrote, and no callback of this run writes "
-            "any: add one, e.g. LumpCheckpoint('run/{epoch:02d}.hdf5', save_every=500), or name a file"
+            "any from which training can go on: add one, e.g. LumpCheckpoint('run/{epoch:02d}.hdf5', save_every=500), "
+            "or name a file"
         )
-    return [path for callback in writers for path in callback.written_checkpoints()]
+    return [path for paths in written for path in paths]
 
 
 def agree(checkpoint: Checkpoint | None, path: str | os.PathLike[str]) -> None:

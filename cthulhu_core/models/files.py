@@ -106,7 +106,8 @@ def newest(paths: Iterable[Path], where: Path | None = None) -> Checkpoint:
                 warnings.warn(f"{problem}; an older checkpoint is used, {path}", stacklevel=3)
             return checkpoint
     reasons = "".join(f"\n  {problem}" for problem in unusable)
-    raise CheckpointError(f"no file in this folder is a whole checkpoint of model and training{reasons}", where)
+    there = "in this folder" if where is not None else "that was found"
+    raise CheckpointError(f"no file {there} is a whole checkpoint of model and training{reasons}", where)
 
 
 def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None) -> nn.Module:

@@ -277,7 +277,8 @@ class Lump(nn.Module):
                 keeps its workers with ``persistent_workers=True``; without, each epoch begins with new ones, which is
                 what makes an epoch that draws in them exact when it is resumed.
             y: targets, where ``x`` is arrays.
-            batch_size: samples in a batch, 32 by default; not with data that makes its own batches.
+            batch_size: samples in a batch, 32 by default; not with data that makes its own batches. Of several
+                processes (``torchrun``), each has batches of so many.
             epochs: index at which training ends: its length, if ``initial_epoch`` is 0.
             verbose: 0 silent, 1 a progress bar, 2 one line an epoch.
             callbacks: a callback, or a list of them; lists may be nested. One that needs no arguments may be its name.

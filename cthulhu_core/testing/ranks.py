@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,9 @@ def second_rank() -> Iterator[None]:
         patch.setattr(torch.distributed, "get_rank", lambda group=None: 1)
         patch.setattr(torch.distributed, "get_world_size", lambda group=None: 2)
         patch.setattr(torch.distributed, "get_backend", lambda group=None: "gloo")
-        met = torch.distributed.HashStore()
-        patch.setattr(torch.distributed.distributed_c10d, "_get_default_store", lambda: met)
+        distributed: Any = torch.distributed  # not all of its names are typed
+        met = distributed.HashStore()
+        patch.setattr(distributed.distributed_c10d, "_get_default_store", lambda: met)
         # There is nobody whose gradients could be added to those of this process.
         patch.setattr(computation, "distributed", lambda model, device: model)
         # The first has nothing to add, and nothing to say.

@@ -22,7 +22,7 @@ from cthulhu_core.training.distributed import rank, store, world_size
 PATIENCE = 5.0
 """Seconds in which a process that has lost a connection waits for the others to say why."""
 _TOLD = "_cthulhu_told"
-_LOST = ("gloo", "nccl", "connection", "process group", "socket", "watchdog", "timed out", "timeout")
+_LOST = ("gloo", "nccl", "process group")
 
 
 def end(error: BaseException | None) -> None:
@@ -53,8 +53,8 @@ def _tell(met: Any, error: BaseException) -> None:
     if not is_consequence and not asked:
         return  # two of them fail, each for a reason of its own
     met.set(_key("lost", rank()), "")
-    end = time.monotonic() + PATIENCE
-    while not reasons and time.monotonic() < end and _silent(met):
+    until = time.monotonic() + PATIENCE
+    while not reasons and time.monotonic() < until and _silent(met):
         time.sleep(0.1)
         reasons = _reasons(met)
     silent = _silent(met)
@@ -70,7 +70,8 @@ def _tell(met: Any, error: BaseException) -> None:
 
 
 def _key(what: str, of: int) -> str:
-    return f"cthulhu/{what}/{of}"
+    # What was said in a training before is no news in this one.
+    return f"cthulhu/{_Watch.trainings}/{what}/{of}"
 
 
 def _others() -> Iterator[int]:
@@ -113,6 +114,8 @@ class _Watch(threading.Thread):
     """
 
     _current: _Watch | None = None
+    trainings = 0
+    """How many there have been, this one included; in all processes the same."""
 
     def __init__(self, met: Any) -> None:
         super().__init__(name="cthulhu-watch", daemon=True)
@@ -122,6 +125,7 @@ class _Watch(threading.Thread):
     @classmethod
     def post(cls) -> None:
         """Begin to watch, where there are other processes."""
+        cls.trainings += 1
         met = store()
         if met is not None:
             cls._current = cls(met)

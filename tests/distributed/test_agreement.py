@@ -110,6 +110,29 @@ def test_callback_of_the_main_process_may_evaluate_and_ask_for_averages(tmp_path
     assert "MulticlassAccuracy" in printed
 
 
+def test_messages_of_a_step_are_those_of_its_gradients(tmp_path: Path) -> None:
+    """Counted by PyTorch's profiler, so that those of its engine are among them."""
+    printed = agreed(
+        """
+        from torch.profiler import ProfilerActivity, profile
+
+        def messages(batches, **options):
+            model = Lump(torch.nn.Sequential(torch.nn.Linear(6, 60000), torch.nn.Linear(60000, 4)))
+            model.conjure("sgd", torch.nn.CrossEntropyLoss(), ["acc"], **options)
+            x, y = X[:2].repeat(batches, 1), Y[:2].repeat(batches)
+            with profile(activities=[ProfilerActivity.CPU]) as profiled:
+                model.summon(x, y, 1, verbose=0)
+            return sum(event.name.startswith("gloo:") for event in profiled.events())
+
+        for options in ({}, {"accumulate": 4}):
+            print((messages(32, **options) - messages(16, **options)) / 16)
+        """,
+        tmp_path,
+    )
+    # PyTorch sums up gradients of 2.6 MB in three buckets.
+    assert printed.split() == ["3.0", "0.75"]
+
+
 SCRIPT = """
 import torch
 from cthulhu.models import Lump

@@ -198,3 +198,26 @@ def test_job_that_is_preempted_closes_its_books(tmp_path: Path) -> None:
             job.kill()
     assert printed.count("closed") == 2
     assert job.returncode != 0
+
+
+@pytest.mark.slow
+def test_training_after_one_that_failed_in_all_is_not_ended_by_it(tmp_path: Path) -> None:
+    code = """
+    import time
+
+    class Fail(Callback):
+        def on_epoch_end(self, epoch, logs):
+            raise ValueError("once, in each")
+
+    class Slow(Callback):
+        def on_epoch_begin(self, epoch, logs):
+            time.sleep(5)
+
+    try:
+        train(Fail())
+    except ValueError as error:
+        print(error)
+    print(train(Slow()).epoch)
+    """
+    ranks = run_ranks(BEGIN + dedent(code), tmp_path, timeout=90)
+    assert [(rank.status, rank.printed) for rank in ranks] == [(0, "once, in each\n[0, 1, 2]\n")] * 2, ranks[0].errors

@@ -147,6 +147,32 @@ def test_best_of_several_is_kept_and_others_removed(tmp_path: Path) -> None:
     assert outcome(code, tmp_path) == ["['4.dcp'] 2"]
 
 
+@pytest.mark.slow
+def test_what_one_process_cannot_save_is_not_saved_by_any_and_training_goes_on(tmp_path: Path) -> None:
+    code = """
+    class Odd(Callback):
+        def state_dict(self):
+            # The second time, in one process.
+            self.asked = getattr(self, "asked", 0) + 1
+            return {"odd": object()} if (rank, self.asked) == (RANK, 2) else {}
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        losses = train(new_model(), 3, [LumpCheckpoint("m.{epoch}.dcp"), Odd()])
+    print(sorted(name for name in os.listdir(".") if name.endswith("dcp")), len(losses))
+    if rank == 0:
+        print([str(each.message)[:80] for each in caught], file=__import__("sys").stderr)
+    """
+    for rank in (0, 1):
+        folder = tmp_path / str(rank)
+        folder.mkdir()
+        done = run_ranks(BEGIN + dedent(code.replace("RANK", str(rank))), folder, 90)
+        assert [each.status for each in done] == [0, 0], done[0].errors + done[1].errors
+        assert done[0].printed == done[1].printed
+        assert done[0].printed == "['m.1.dcp', 'm.3.dcp'] 3\n"
+        assert "LumpCheckpoint: epoch 00002 could not be saved to " in done[0].errors
+
+
 def test_no_pickle_is_written(tmp_path: Path) -> None:
     outcome("train(new_model(), 1, [LumpCheckpoint('m.dcp')])", tmp_path)
     files = sorted(path.relative_to(tmp_path / "m.dcp").parts[-1] for path in tmp_path.glob("m.dcp/**/*.*"))

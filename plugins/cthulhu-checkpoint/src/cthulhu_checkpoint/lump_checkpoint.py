@@ -395,11 +395,11 @@ class LumpCheckpoint(Callback):
 
     # --- after a restart ---------------------------------------------------------------------------------------------
 
-    def written_checkpoints(self) -> list[Path]:
-        """What is in the folder under a name that ``filepath`` can give; nothing if weights alone are saved."""
+    def written_checkpoints(self) -> list[Path] | None:
+        """What is in the folder under a name that ``filepath`` can give; None if weights alone are saved."""
+        if self.save_weights_only:
+            return None
         folder = Path(self._filenames.folder)
-        if self.save_weights_only or not folder.is_dir():
-            return []
         latest = Path(self._filenames.latest)
         levels = len(Path(self._filenames.within(self._filenames.example)).parts)
         return [

@@ -17,17 +17,19 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 
 from cthulhu_checkpoint import writer
 from cthulhu_core import Checkpoint, CheckpointError, atomic_write, pack, unpack
+
+Result = TypeVar("Result")
 
 INDEX = "checkpoint.json"
 WHOLE = "whole.safetensors"
@@ -93,27 +95,35 @@ def _is_part(tensor: torch.Tensor) -> bool:
 
 
 def _save(checkpoint: Checkpoint, folder: Path, group: Any) -> None:
-    text, tensors = _packed(checkpoint)
+    is_main = not dist.is_initialized() or dist.get_rank() == 0
+    if not _has_parts(checkpoint):
+        if is_main:
+            _write(folder, _new_name(), *_packed(checkpoint), [])
+        return
+    text, tensors = _in_all(group, lambda: _packed(checkpoint))
     # The main process' text names tensors by numbers that may be others elsewhere; their order is the same.
     parts = [name for name, tensor in tensors.items() if _is_part(tensor)]
-    is_main = not dist.is_initialized() or dist.get_rank() == 0
-    if not parts:
-        if is_main:
-            _write(folder, _new_name(), text, tensors, parts)
-        return
     name = _name_of_main(group)
-    _write_parts([tensors[each] for each in parts], folder / name / PARTS, group)
+    try:
+        _write_parts([tensors[each] for each in parts], folder / name / PARTS, group)
+        _in_all(group, lambda: _write(folder, name, text, tensors, parts) if is_main else None)
+    except (OSError, CheckpointError):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        raise
+
+
+def _in_all(group: Any, act: Callable[[], Result]) -> Result:
+    """What ``act`` gives where it works in all processes; else its error, or that another one had one."""
     error: Exception | None = None
-    if is_main:
-        try:
-            _write(folder, name, text, tensors, parts)
-        except (OSError, CheckpointError) as raised:
-            error = raised
-    failed = _sum(int(error is not None), group)
-    if error is not None:
-        raise error
-    if failed:
-        raise CheckpointError("the main process could not write what is not in parts; its own message says why")
+    result: Any = None
+    try:
+        result = act()
+    except (OSError, CheckpointError) as raised:
+        error = raised
+    if _sum(int(error is not None), group):
+        raise error or CheckpointError("another process could not save what it has; its own message says why")
+    given: Result = result
+    return given
 
 
 def _packed(checkpoint: Checkpoint) -> tuple[str, dict[str, torch.Tensor]]:
