@@ -16,9 +16,9 @@ X, Y = np.ones((24, 3), dtype=np.float32), np.ones((24, 2), dtype=np.float32)
 
 
 class Interrupt(Callback):
-    """Ends training after so many batches, as whoever stops the script."""
+    """Ends training after so many batches, as whoever stops the script; None for nobody."""
 
-    def __init__(self, batches: int) -> None:
+    def __init__(self, batches: int | None) -> None:
         self.batches = batches
 
     def on_save_point(self) -> None:
@@ -31,7 +31,7 @@ def script(filepath: Path | str, until: int | None = None, epochs: int = 3, **op
     torch.manual_seed(0)
     model = Lump(torch.nn.Linear(3, 2))
     model.conjure("adam", "mse")
-    callbacks = [LumpCheckpoint(filepath, **options), *([] if until is None else [Interrupt(until)])]  # type: ignore[arg-type]
+    callbacks = [LumpCheckpoint(filepath, **options), Interrupt(until)]  # type: ignore[arg-type]
     return model.summon(X, Y, 4, epochs=epochs, verbose=0, callbacks=callbacks, resume_from="auto")
 
 
