@@ -142,7 +142,7 @@ torch.set_num_threads(1)
 model = Lump(torch.nn.Linear(6, 4))
 model.conjure("adam", torch.nn.CrossEntropyLoss())
 history = model.summon(torch.randn(64, 6), torch.randint(0, 4, (64,)), 8, epochs=2, verbose=2)
-print("steps", history.run.step, flush=True)
+print(f"steps {history.run.step}", flush=True)
 """
 
 
@@ -154,4 +154,4 @@ def test_unchanged_script_under_torchrun(tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTHULHU_DISABLE": "*"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stderr
-    assert sorted(line for line in done.stdout.splitlines() if line.startswith("steps")) == ["steps 8", "steps 8"]
+    assert done.stdout.count("steps 8") == 2
