@@ -103,6 +103,42 @@ def test_same_decisions_everywhere_and_one_of_everything_that_is_written(
     assert [len(list((tmp_path / "logs" / name).glob("events*"))) for name in ("train", "validation")] == [1, 1]
 
 
+@pytest.mark.slow
+def test_callbacks_with_a_model_of_which_each_process_holds_a_part(tmp_path: Path) -> None:
+    code = BEGIN + dedent("""
+        def train(rate=0.1, epochs=9, **named):
+            model = Lump(torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.Linear(5, 4)))
+            optimizer = lambda weights: torch.optim.SGD(weights, lr=rate)
+            model.conjure(optimizer, torch.nn.CrossEntropyLoss(), ["acc"], strategy="fsdp")
+            return model, model.summon(X[:80], Y[:80], 4, epochs=epochs, verbose=0, **named)
+
+        stopping = EarlyStopping("loss", min_delta=9, patience=2, restore_best_weights=True)
+        callbacks = [
+            stopping, ReduceLROnPlateau("loss", min_delta=9, patience=1, factor=0.5), TensorBoard("logs"),
+            CSVLogger("log.csv"), LumpCheckpoint("{epoch}.dcp", keep=1), TerminateOnNaN(),
+        ]
+        torch.manual_seed(0)
+        model, history = train(callbacks=callbacks)
+        weights = [float(weight.full_tensor().detach().double().sum()) for weight in model.parameters()]
+        print(json.dumps([history.epoch, history.history, weights]))
+        print([float(each.full_tensor().double().sum()) for each in stopping.best_weights.values()] == weights)
+        try:
+            train(epochs=1, callbacks=TensorBoard("more", histogram_freq=1))
+        except Exception as error:
+            print(type(error).__name__ if rank else str(error).splitlines()[0])
+    """)
+    first, second = run_ranks(code, tmp_path, timeout=120)
+    assert (first.status, second.status) == (0, 0), first.errors + second.errors
+    mine, best, refused = first.printed.splitlines()
+    assert [mine, best] == second.printed.splitlines()[:2]
+    assert json.loads(mine)[0] == [0, 1, 2]
+    assert best == "True"
+    assert json.loads(mine)[1]["lr"] == [0.1, 0.1, 0.05]
+    assert "it cannot be traced (each process holds a part of its weights)" in first.errors
+    assert refused.startswith("TensorBoard(histogram_freq=1): each process holds a part of the model")
+    assert sorted(path.name for path in tmp_path.glob("*.dcp")) == ["1.dcp", "3.dcp"]
+
+
 def test_rates_follow_the_schedule_in_both_and_what_is_no_number_in_one_ends_both(tmp_path: Path) -> None:
     code = BEGIN + dedent("""
         model = new_model()

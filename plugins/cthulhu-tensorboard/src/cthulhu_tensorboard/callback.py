@@ -136,6 +136,8 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, logs: Logs, /) -> None:
         run = self.run
+        if run.is_sharded:
+            self._check_parts()
         self._histograms.check(run)
         self._embeddings.check(run)
         is_first = self._steps.next_epoch is None
@@ -155,6 +157,20 @@ class TensorBoard(Callback):
                 f"TensorBoard cannot write to its log_dir ({error.strerror}): name a folder that you may write to",
                 os.fspath(self.log_dir),
             ) from error
+
+    def _check_parts(self) -> None:
+        """See that nothing asks for weights, of which each process holds a part, or for outputs."""
+        asked = {
+            "histogram_freq": self.histogram_freq,
+            "write_images": self.write_images,
+            "embeddings_freq": self.embeddings_freq,
+        }
+        names = [name for name, value in asked.items() if value]
+        if names:
+            raise ValueError(
+                f"TensorBoard({', '.join(f'{name}={asked[name]!r}' for name in names)}): each process holds a part of "
+                f"the model (strategy='fsdp'), and the main process alone writes: leave out {' and '.join(names)}"
+            )
 
     def _tell(self, run: Run) -> None:
         """Write what ``conjure`` and ``summon`` were told."""

@@ -47,7 +47,7 @@ def write_graph(writer: SummaryWriter, model: nn.Module, inputs: Any) -> bool:
     """
     module = inner(model)
     try:
-        _refuse_lazy(module)
+        _refuse(module)
         with undisturbed(module), _silence():
             writer.add_graph(*_traced(module, _own(inputs, module)))
     except OSError:  # it is the disk, not the model
@@ -63,9 +63,12 @@ def write_graph(writer: SummaryWriter, model: nn.Module, inputs: Any) -> bool:
     return True
 
 
-def _refuse_lazy(module: nn.Module) -> None:
+def _refuse(module: nn.Module) -> None:
     from torch.nn.parameter import is_lazy
 
+    if any(hasattr(weight, "device_mesh") for weight in module.parameters()):
+        # Whoever calls it waits for the other processes, and they do not call it.
+        raise ValueError("each process holds a part of its weights")
     if any(is_lazy(weight) for weight in module.parameters()):
         # To trace it would give it its first weights, from random numbers that the training is to draw.
         raise ValueError("it has layers that wait for the first data to learn their sizes")
