@@ -134,9 +134,9 @@ def test_callbacks_with_a_model_of_which_each_process_holds_a_part(tmp_path: Pat
     assert json.loads(mine)[0] == [0, 1, 2]
     assert best == "True"
     assert json.loads(mine)[1]["lr"] == [0.1, 0.1, 0.05]
-    assert "it cannot be traced (each process holds a part of its weights)" in first.errors
+    assert "each process holds a part of its weights); its tree of modules is written as text" in first.errors
     assert refused.startswith("TensorBoard(histogram_freq=1): each process holds a part of the model")
-    assert sorted(path.name for path in tmp_path.glob("*.dcp")) == ["1.dcp", "3.dcp"]
+    assert sorted(path.name for path in tmp_path.glob("*.dcp")) == ["3.dcp"]
 
 
 def test_rates_follow_the_schedule_in_both_and_what_is_no_number_in_one_ends_both(tmp_path: Path) -> None:
@@ -275,11 +275,15 @@ def test_what_changes_training_ends_both_where_it_fails_in_one(tmp_path: Path, c
         def fail(*arguments):
             raise ValueError("out of luck")
 
+        @hookimpl
+        def fail_in_hook(self, run):
+            fail()
+
         callback = {callback}
         failing = 0 if callback.ranks == "main" else 1
         name = next(each for each in ("cthulhu_{hook}", "on_{hook}") if hasattr(type(callback), each))
         if rank == failing:
-            setattr(type(callback), name, hookimpl(fail) if name.startswith("cthulhu") else fail)
+            setattr(type(callback), name, fail_in_hook if name.startswith("cthulhu") else fail)
         print(failing, flush=True)
         new_model().summon(X, Y, 4, epochs=2, verbose=0, callbacks=callback)
     """)

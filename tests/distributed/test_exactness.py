@@ -133,4 +133,4 @@ def test_compiled_is_the_same_with_whole_weights_and_with_parts(tmp_path: Path) 
     assert first.printed == second.printed
     for line in first.printed.splitlines():
         losses = [float(each) for each in line.split()]
-        assert losses[2:] == pytest.approx(losses[:2], rel=1e-5)
+        assert losses[2:] == pytest.approx(losses[:2], rel=1e-4)

@@ -16,7 +16,7 @@ KILLS = 13
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="trainings are forked, so that each does not import torch again")
-@pytest.mark.parametrize("half", [1, 2])
+@pytest.mark.parametrize("half", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_killed_training_ends_with_the_same_bits(tmp_path: Path, half: int) -> None:
     seed = random.SystemRandom().randrange(2**32)
     done = subprocess.run(

@@ -288,6 +288,7 @@ def test_compiled_training_is_the_plain_one(tmp_path: Path) -> None:
     assert compiled(tmp_path).strip() == "0 True"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compiled_is_trained_without_and_says_why(tmp_path: Path) -> None:
     said = compiled(tmp_path, CXX="there-is-no-such-compiler")
     assert said.startswith("1 ")
