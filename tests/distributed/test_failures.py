@@ -180,6 +180,7 @@ model.summon(torch.randn(160, 6), torch.randint(0, 4, (160,)), 8, epochs=500, ve
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM that a process could handle")
 def test_job_that_is_preempted_closes_its_books(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
