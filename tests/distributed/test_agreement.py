@@ -66,6 +66,7 @@ def test_stop_asked_by_one_stops_all_after_the_same_batch(tmp_path: Path) -> Non
     assert second.startswith("[0] [")
 
 
+@pytest.mark.slow
 def test_data_of_different_lengths_end_with_the_shortest(tmp_path: Path) -> None:
     printed = agreed(
         """

@@ -99,7 +99,8 @@ TWENTY_GIGABYTES = """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the size of the process from /proc")
-@pytest.mark.parametrize("shuffle", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
+@pytest.mark.parametrize("shuffle", [True, False])
 def test_resident_size_does_not_grow_with_what_is_read_of_a_file_of_20_gigabytes(tmp_path: Path, shuffle: bool) -> None:
     def grown(most: int) -> float:
         command = [
