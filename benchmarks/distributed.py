@@ -3,7 +3,7 @@
 Both variants alternate in the same two processes, and train for one epoch and for four: the difference is the time of
 steps. Printed is the median of the ratios of neighbours.
 
-    python benchmarks/distributed.py [--rounds 9] [--check]
+    python benchmarks/distributed.py [--rounds 15] [--check]
 
 ``--check`` exits with an error when a budget is exceeded.
 """
@@ -87,7 +87,7 @@ def messages(train: Callable[[torch.Tensor, torch.Tensor, int], float], x: torch
 def main() -> int:
     """Measure, print, and compare with the budgets if asked to."""
     parser = argparse.ArgumentParser(description="training in two processes")
-    parser.add_argument("--rounds", type=int, default=9, help="alternating rounds (default 9)")
+    parser.add_argument("--rounds", type=int, default=15, help="alternating rounds (default 15)")
     parser.add_argument("--check", action="store_true", help="fail when a budget is exceeded")
     options = parser.parse_args()
     if "RANK" not in os.environ:
