@@ -158,8 +158,7 @@ def _write_parts(tensors: list[torch.Tensor], folder: Path, group: Any) -> None:
     try:
         save_parts(state, storage_writer=storage, process_group=group)
     except CheckpointException as error:
-        reasons = "; ".join(f"rank {rank}: {failure[0]}" for rank, failure in error.failures.items())
-        raise CheckpointError(f"the parts could not be written: {reasons}") from error
+        raise CheckpointError(f"the parts could not be written: {_reasons(error)}") from error
 
 
 def _write(folder: Path, name: str, text: str, tensors: Mapping[str, torch.Tensor], parts: list[str]) -> None:
@@ -207,6 +206,11 @@ def _as_os_error(error: Exception) -> OSError | None:
 
     found = re.search(r"\(os error (\d+)\)", str(error))
     return None if found is None else OSError(int(found[1]), os.strerror(int(found[1])))
+
+
+def _reasons(error: Any) -> str:
+    """What went wrong in which process, of a ``CheckpointException``."""
+    return "; ".join(f"rank {rank}: {failure[0]}" for rank, failure in error.failures.items())
 
 
 def _storage() -> Any:
@@ -278,8 +282,7 @@ def _load_parts(parts: Mapping[str, Any], folder: Path) -> dict[str, torch.Tenso
             warnings.filterwarnings("ignore", "torch.distributed is disabled")
             load_parts(state, storage_reader=_storage().HuggingFaceStorageReader(str(folder)))
     except CheckpointException as error:
-        reasons = "; ".join(f"rank {rank}: {failure[0]}" for rank, failure in error.failures.items())
-        raise CheckpointError(f"it is damaged: {reasons}", folder.parent.parent) from error
+        raise CheckpointError(f"it is damaged: {_reasons(error)}", folder.parent.parent) from error
     return dict(zip(parts, state.values(), strict=True))
 
 
