@@ -9,7 +9,7 @@ from cthulhu_core.version import __version__
 
 if TYPE_CHECKING:
     from cthulhu import callbacks, layers, models
-    from cthulhu_core.requirements import require
+    from cthulhu_core.installed.requirements import require
 
 __all__ = ["__version__", "callbacks", "layers", "models", "require"]
 
@@ -19,5 +19,5 @@ def __getattr__(name: str) -> Any:
     if name in ("callbacks", "layers", "models"):
         return importlib.import_module(f"cthulhu.{name}")
     if name == "require":
-        return importlib.import_module("cthulhu_core.requirements").require
+        return importlib.import_module("cthulhu_core.installed.requirements").require
     raise AttributeError(f"module 'cthulhu' has no attribute {name!r}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cthulhu_core import registry
-from cthulhu_core.automatic import BaseLogger, History
-from cthulhu_core.callback import Callback
+from cthulhu_core.contract.callback import Callback
+from cthulhu_core.installed import registry
+from cthulhu_core.run.base_logger import BaseLogger
+from cthulhu_core.run.history import History
 
 if TYPE_CHECKING:
     from cthulhu_checkpoint import LumpCheckpoint as LumpCheckpoint

@@ -5,27 +5,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# Not when it is named: the module has the name of its function.
-from cthulhu_core.learning_rate import learning_rate, set_learning_rate
 from cthulhu_core.version import __version__
 
 if TYPE_CHECKING:
     from cthulhu_core.atomic import atomic_write
-    from cthulhu_core.automatic import BaseLogger, History
-    from cthulhu_core.batch import Batch
-    from cthulhu_core.callback import Callback
-    from cthulhu_core.checkpoint import Checkpoint, CheckpointError
-    from cthulhu_core.config import ConfigError
-    from cthulhu_core.costs import Cost
-    from cthulhu_core.formats import check_format
-    from cthulhu_core.generators import random_state, set_random_state
-    from cthulhu_core.hookspecs import Logs, hookimpl
-    from cthulhu_core.models.inner import inner
-    from cthulhu_core.monitor import Monitor, check_epochs
-    from cthulhu_core.plain import pack, unpack
-    from cthulhu_core.plan import planned_names
-    from cthulhu_core.run import Run
-    from cthulhu_core.validation import RefusedCallback
+    from cthulhu_core.checkpoints.packing import pack, unpack
+    from cthulhu_core.contract.callback import Callback
+    from cthulhu_core.contract.conformance import RefusedCallback
+    from cthulhu_core.contract.errors import CheckpointError
+    from cthulhu_core.contract.hookspecs import Logs, hookimpl
+    from cthulhu_core.contract.learning_rate import learning_rate, set_learning_rate
+    from cthulhu_core.contract.monitor import Monitor, check_epochs
+    from cthulhu_core.distributed.unwrap import inner
+    from cthulhu_core.installed.config import ConfigError
+    from cthulhu_core.installed.model_files import check_format
+    from cthulhu_core.models.checkpoint import Checkpoint
+    from cthulhu_core.run.base_logger import BaseLogger
+    from cthulhu_core.run.batch import Batch
+    from cthulhu_core.run.costs import Cost
+    from cthulhu_core.run.history import History
+    from cthulhu_core.run.planned_logs import planned_names
+    from cthulhu_core.run.random_state import random_state, set_random_state
+    from cthulhu_core.run.run import Run
 
 __all__ = [
     "BaseLogger",
@@ -55,30 +56,32 @@ __all__ = [
     "unpack",
 ]
 
-# A module is imported when one of its names is: a script that is told what to install needs none of them.
+# A name imports its module when it is used: a script that is told what to install needs none of them.
 _MODULES = {
-    "BaseLogger": "automatic",
-    "Batch": "batch",
-    "Callback": "callback",
-    "Checkpoint": "checkpoint",
-    "CheckpointError": "checkpoint",
-    "ConfigError": "config",
-    "Cost": "costs",
-    "History": "automatic",
-    "Logs": "hookspecs",
-    "Monitor": "monitor",
-    "RefusedCallback": "validation",
-    "Run": "run",
+    "BaseLogger": "run.base_logger",
+    "Batch": "run.batch",
+    "Callback": "contract.callback",
+    "Checkpoint": "models.checkpoint",
+    "CheckpointError": "contract.errors",
+    "ConfigError": "installed.config",
+    "Cost": "run.costs",
+    "History": "run.history",
+    "Logs": "contract.hookspecs",
+    "Monitor": "contract.monitor",
+    "RefusedCallback": "contract.conformance",
+    "Run": "run.run",
     "atomic_write": "atomic",
-    "check_epochs": "monitor",
-    "check_format": "formats",
-    "hookimpl": "hookspecs",
-    "inner": "models.inner",
-    "pack": "plain",
-    "planned_names": "plan",
-    "random_state": "generators",
-    "set_random_state": "generators",
-    "unpack": "plain",
+    "check_epochs": "contract.monitor",
+    "check_format": "installed.model_files",
+    "hookimpl": "contract.hookspecs",
+    "inner": "distributed.unwrap",
+    "learning_rate": "contract.learning_rate",
+    "pack": "checkpoints.packing",
+    "planned_names": "run.planned_logs",
+    "random_state": "run.random_state",
+    "set_learning_rate": "contract.learning_rate",
+    "set_random_state": "run.random_state",
+    "unpack": "checkpoints.packing",
 }
 
 

@@ -27,7 +27,8 @@ from sklearn.model_selection import train_test_split
 
 from cthulhu.layers import Azatoth, Daoloth
 from cthulhu.models import Pile
-from cthulhu_core import Callback, registry
+from cthulhu_core import Callback
+from cthulhu_core.installed import registry
 
 EPOCHS = 30
 ENOUGH = 0.95

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from cthulhu_core import Run, registry, services
+from cthulhu_core import Run
+from cthulhu_core.installed import registry, services
 
 
 @pytest.fixture

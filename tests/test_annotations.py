@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cthulhu_core.annotations import Unfit, convert, hints
+from cthulhu_core.installed.annotations import Unfit, convert, hints
 
 
 @pytest.mark.parametrize(

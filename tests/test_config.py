@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cthulhu_core import Callback, ConfigError, RefusedCallback, Run
-from cthulhu_core.config import configuration, read
+from cthulhu_core.installed.config import configuration, read
 from foreign import install
 
 MODULE = """
@@ -283,7 +283,7 @@ def test_callback_that_takes_any_arguments_is_given_all(configured: Callable[...
             def on_epoch_end(self, epoch, logs):
                 logs.update(self.arguments)
     """
-    from cthulhu_core import registry
+    from cthulhu_core.installed import registry
 
     install(site, "wide", modules={"wide": module}, callbacks={"Any": "wide:Any"})
     registry.installed.cache_clear()

@@ -7,9 +7,10 @@ import re
 
 import pytest
 
-from cthulhu_core import Callback, hookspecs
-from cthulhu_core.callback import METHODS
-from cthulhu_core.hookspecs import HOOKS, PREFIX, SERVICES
+from cthulhu_core import Callback
+from cthulhu_core.contract import hookspecs
+from cthulhu_core.contract.callback import METHODS
+from cthulhu_core.contract.hookspecs import HOOKS, PREFIX, SERVICES
 
 WITHOUT_RUN = {"cthulhu_load_checkpoint", "cthulhu_load_model", "cthulhu_load_weights", "cthulhu_saved_suffixes"}
 

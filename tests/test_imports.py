@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cthulhu_core import registry
+from cthulhu_core.installed import registry
 from foreign import install
 
 

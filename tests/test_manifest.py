@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from cthulhu_core import Callback, Run, __version__, hookimpl
-from cthulhu_core.manifest import LONGEST, SECRET, save
+from cthulhu_core.contract.constructor_arguments import LONGEST, SECRET
+from cthulhu_core.installed.manifest import save
 from foreign import install
 
 

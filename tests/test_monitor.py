@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cthulhu_core import Monitor
-from cthulhu_core.monitor import MonitorWarning
+from cthulhu_core.contract.monitor import MonitorWarning
 
 MAXIMISED = (
     "acc accuracy binary_accuracy categorical_accuracy sparse_top_k_categorical_accuracy top5_acc auc auroc auc_1 "

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from cthulhu_core.registry import OFFICIAL
+from cthulhu_core.installed.registry import OFFICIAL
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from cthulhu_core.plain import pack, unpack
+from cthulhu_core.checkpoints.packing import pack, unpack
 
 
 def alike(a: Any, b: Any) -> bool:

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cthulhu_core import Callback, Run, services
+from cthulhu_core import Callback, Run
+from cthulhu_core.installed import services
 from foreign import install
 
 LINE = "verbose asks for progress, and nothing installed shows it: pip install cthulhu-progbar\n"

@@ -14,8 +14,9 @@ from textwrap import dedent
 import pytest
 
 import cthulhu.callbacks
-from cthulhu_core import Callback, __version__, registry
-from cthulhu_core.registry import OFFICIAL, PluginError, Record, rows
+from cthulhu_core import Callback, __version__
+from cthulhu_core.installed import registry
+from cthulhu_core.installed.registry import OFFICIAL, PluginError, Record, rows
 from foreign import build_wheel, install
 
 # Whoever imports it fails, and not with an exception that anybody would catch.
@@ -198,7 +199,7 @@ def test_name_of_core_cannot_be_taken(site: Path) -> None:
     install(site, "acme", modules=UNTOUCHABLE, callbacks={"History": "untouchable:History"})
     assert states("History") == {"History": "clash"}
     assert "History is a callback of cthulhu-core itself" in problem("History")
-    assert cthulhu.callbacks.History.__module__ == "cthulhu_core.automatic"
+    assert cthulhu.callbacks.History.__module__ == "cthulhu_core.run.history"
 
 
 @pytest.mark.parametrize("requirement", ["cthulhu-core>=99", "Cthulhu_Core >=99,<100", "cthulhu-core<0.0.1"])

@@ -8,7 +8,7 @@ import pytest
 
 import cthulhu
 from cthulhu_core import __version__
-from cthulhu_core.registry import PluginError
+from cthulhu_core.installed.registry import PluginError
 from foreign import install
 
 

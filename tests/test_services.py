@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from cthulhu_core import Callback, RefusedCallback, Run, __version__, registry
-from cthulhu_core.services import PluginWarning, service_manager
+from cthulhu_core import Callback, RefusedCallback, Run, __version__
+from cthulhu_core.installed import registry
+from cthulhu_core.installed.services import PluginWarning, service_manager
 from foreign import install
 
 MODULE = """
@@ -69,7 +70,7 @@ def trained(callbacks: Any = None, **arguments: Any) -> tuple[Run, list[str]]:
 
 
 def participants(run: Run) -> list[str]:
-    return [participant.name for participant in run._dispatch.participants]
+    return [participant.name for participant in run.participants]
 
 
 # --- taking part ----------------------------------------------------------------------------------------------------
@@ -82,7 +83,7 @@ def test_plugin_takes_part_in_every_run(site: Path, source: str, value: str) -> 
         run, warned = trained()
         assert warned == []
     assert sys.modules["acme"].heard == [(0, {"loss": 1.5})] * 2
-    (participant,) = [each for each in run._dispatch.participants if each.name in ("acme", "Plugin")]
+    (participant,) = [each for each in run.participants if each.name in ("acme", "Plugin")]
     assert participant.reason == "plugin acme, in every run"
     assert str(participant) == f"{participant.name} (acme-tools 1.0)"
 
@@ -99,7 +100,7 @@ def test_default_callback_stands_between_base_logger_and_the_users_list(site: Pa
     assert [name for name in participants(run) if name in ("BaseLogger", "Added", "Mine", "History")] == [
         *("BaseLogger", "Added", "Mine", "History"),
     ]
-    (added,) = [each for each in run._dispatch.participants if each.name == "Added"]
+    (added,) = [each for each in run.participants if each.name == "Added"]
     assert added.reason == "added by plugin acme"
     assert run.history.history["added"] == [1.0]
 
@@ -280,7 +281,7 @@ def test_switching_off_plugins_leaves_callbacks_to_be_named(
 @pytest.mark.parametrize("switch", ["acmee", "zebra,acmee"])
 def test_misspelt_switch_is_warned_about_once(site: Path, monkeypatch: pytest.MonkeyPatch, switch: str) -> None:
     install(site, "acme-tools", modules={"acme": MODULE}, plugins={"acme": "acme"})
-    monkeypatch.setattr("cthulhu_core.services._said", set())
+    monkeypatch.setattr("cthulhu_core.installed.services._said", set())
     monkeypatch.setenv("CTHULHU_DISABLE", switch)
     message = "CTHULHU_DISABLE: no installed plugin is called acmee: did you mean acme?"
     assert [each for each in trained()[1] if each.startswith("CTHULHU_DISABLE")] == [message]
@@ -292,7 +293,7 @@ def test_switch_for_what_may_be_installed_elsewhere_is_no_mistake(
     site: Path, monkeypatch: pytest.MonkeyPatch, switch: str
 ) -> None:
     install(site, "acme-tools", modules={"acme": MODULE}, plugins={"acme": "acme"})
-    monkeypatch.setattr("cthulhu_core.services._said", set())
+    monkeypatch.setattr("cthulhu_core.installed.services._said", set())
     monkeypatch.setenv("CTHULHU_DISABLE", switch)
     assert [each for each in trained()[1] if each.startswith("CTHULHU_DISABLE")] == []
 

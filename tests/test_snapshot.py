@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cthulhu_core import Callback, Run, hookimpl
-from cthulhu_core.callback import METHODS
-from cthulhu_core.dispatch import Dispatch, Participant
-from cthulhu_core.hookspecs import HOOKS
+from cthulhu_core.contract.callback import METHODS
+from cthulhu_core.contract.hookspecs import HOOKS
+from cthulhu_core.installed.participant import Participant
+from cthulhu_core.run.dispatch import Dispatch
 
 LOOP_HOOKS = sorted(set(METHODS.values()))
 VALUES: dict[str, Any] = {

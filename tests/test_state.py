@@ -54,5 +54,5 @@ def test_main_process_is_the_one_of_rank_zero(
     no_plugins: None, monkeypatch: pytest.MonkeyPatch, rank: int, is_main: bool
 ) -> None:
     run = Run(SimpleNamespace())
-    monkeypatch.setattr("cthulhu_core.run.rank", lambda: rank)
+    monkeypatch.setattr("cthulhu_core.run.participation.rank", lambda: rank)
     assert run.is_main is is_main

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cthulhu_core.plain import pack, unpack
-from cthulhu_core.values import Averages, read
+from cthulhu_core.checkpoints.packing import pack, unpack
+from cthulhu_core.run.averages import Averages, read
 
 FORMS: dict[str, Any] = {
     "float": float,

@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cthulhu_core.installed.registry import OFFICIAL, installed
 from cthulhu_core.names import did_you_mean
-from cthulhu_core.registry import OFFICIAL, installed
 
 if TYPE_CHECKING:
-    from cthulhu_core.checks.package import Finding, Package
+    from cthulhu_core.authoring.checks.package import Finding, Package
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check, print, and say whether something was found."""
-    from cthulhu_core.checks.package import find, offering
+    from cthulhu_core.authoring.checks.package import find, offering
 
     names = options.packages or offering()
     found = [(name, None if name.replace("_", "-") == "cthulhu-core" else find(name)) for name in names]
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print(packages: Sequence[Package], as_json: bool) -> int:
-    from cthulhu_core.checks.rules import RULES, findings
+    from cthulhu_core.authoring.checks.rules import RULES, findings
 
     checked = [(package, findings(package)) for package in packages]
     if as_json:

@@ -12,8 +12,8 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
-from cthulhu_core.config import VARIABLE
-from cthulhu_core.run import Run
+from cthulhu_core.installed.config import VARIABLE
+from cthulhu_core.run.run import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

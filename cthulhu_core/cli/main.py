@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cthulhu_core.cli import check, explain, new, plugins
-from cthulhu_core.config import ConfigError
-from cthulhu_core.registry import PluginError
+from cthulhu_core.installed.config import ConfigError
+from cthulhu_core.installed.registry import PluginError
 from cthulhu_core.version import __version__
 
 

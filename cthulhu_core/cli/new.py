@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write it, and print what to type next."""
-    from cthulhu_core.scaffold import Names, RefusedName, write
+    from cthulhu_core.authoring.scaffold import Names, RefusedName, write
 
     try:
         names = Names.of(options.name)

@@ -20,8 +20,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cthulhu_core.registry import PluginError, Row, load, load_callback, misspelt_switches, rows
-from cthulhu_core.validation import RefusedCallback, validate
+from cthulhu_core.contract.conformance import RefusedCallback, validate
+from cthulhu_core.installed.registry import PluginError, Row, load, load_callback, misspelt_switches, rows
 
 NOTHING_INSTALLED = """\
 No callbacks or plugins are installed. Each is a package of its own:
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _checked(row: Row) -> tuple[Row, float | None]:
     """What becomes of ``row`` when it is imported, and the seconds that takes, where anything would import it."""
-    from cthulhu_core.checks.importing import find_out
+    from cthulhu_core.authoring.checks.importing import find_out
 
     if row.state in ("off", "broken", "clash"):
         return row, None

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from cthulhu_core.models import objects
-from cthulhu_core.models.builder import Builder
-from cthulhu_core.models.inner import class_of
-from cthulhu_core.models.objects import Indescribable
+from cthulhu_core.checkpoints.packing import dtypes_by_name
+from cthulhu_core.distributed.unwrap import class_of
 from cthulhu_core.models.pile import Pile
-from cthulhu_core.plain import dtypes_by_name
+from cthulhu_core.models.serialization.build import Builder
+from cthulhu_core.models.serialization.describe import Indescribable
+from cthulhu_core.models.serialization.describe import describe as describe_object
 
 __all__ = ["Indescribable", "build", "describe"]
 
@@ -45,7 +45,7 @@ def describe(model: nn.Module) -> dict[str, Any]:
     if shared:
         raise Indescribable(f"the weights {', '.join(sorted(shared))} are shared with those of another layer")
     return {
-        **objects.describe(model, "the model"),
+        **describe_object(model, "the model"),
         "frozen": [name for name, weight in model.named_parameters() if not weight.requires_grad],
         "dtypes": {name: str(each.dtype).removeprefix("torch.") for name, each in _weights(model)},
     }

@@ -12,8 +12,16 @@ from torch.nn import functional
 
 from cthulhu_core.models.activations import Activation, activation, linear
 from cthulhu_core.models.initializers import Initializer, initializer
+from cthulhu_core.models.serialization.allowed import known_as
 
 
+@known_as(
+    "cthulhu.layers.Daoloth",
+    {
+        "units": "units", "input_shape": "input_shape", "activation": "activation_given", "use_bias": "bias",
+        "kernel_initializer": "kernel_initializer_given", "bias_initializer": "bias_initializer_given", "name": "name",
+    },
+)  # fmt: skip
 class Daoloth(nn.LazyLinear):
     """Densely connected layer: ``activation(inputs @ kernel + bias)``.
 
@@ -74,8 +82,13 @@ class Daoloth(nn.LazyLinear):
         # Not by a call, which would have the activation work on data that nobody gave.
         self._infer_parameters(self, (torch.empty(0, number),))
 
+    @property
+    def _learned_inputs(self) -> int | None:
+        """The number of inputs, once it is known."""
+        return None if self.has_uninitialized_params() else int(self.in_features)
+
     def reset_parameters(self) -> None:
-        """Draw the initial weights anew."""
+        """Draw the initial weights again."""
         # PyTorch calls this from its constructor, before there is a size or an initializer.
         if self.has_uninitialized_params() or not hasattr(self, "_kernel_initializer"):
             return
@@ -108,6 +121,7 @@ class Daoloth(nn.LazyLinear):
         return f"{super().extra_repr()}, activation={_name(self._activation)}"
 
 
+@known_as("cthulhu.layers.Azatoth", {"activation": "activation_given", "name": "name"}, wrapper=True)
 class Azatoth(nn.Module):
     """Applies an activation.
 
@@ -138,6 +152,13 @@ class Azatoth(nn.Module):
         return _name(self._activation)
 
 
+@known_as(
+    "cthulhu.layers.TheHydra",
+    {
+        "input_dim": "num_embeddings", "output_dim": "embedding_dim", "input_length": "input_length",
+        "embeddings_initializer": "embeddings_initializer_given", "name": "name",
+    },
+)  # fmt: skip
 class TheHydra(nn.Embedding):
     """Embedding: turns integers in [0, input_dim) into vectors of ``output_dim`` numbers.
 

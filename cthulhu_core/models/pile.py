@@ -11,10 +11,12 @@ from torch.nn.parameter import is_lazy
 
 from cthulhu_core.models.layers import TheHydra
 from cthulhu_core.models.lump import Lump
+from cthulhu_core.models.serialization.allowed import known_as
 from cthulhu_core.training.logits import keep_logits_of
 from cthulhu_core.training.loop import evaluating
 
 
+@known_as("cthulhu.models.Pile", container=("name",))
 class Pile(Lump):
     """A model of layers, each of which takes what the one before it gives.
 
@@ -35,6 +37,8 @@ class Pile(Lump):
         >>> model(torch.zeros(1, 784)).shape
         torch.Size([1, 10])
     """
+
+    _contains_layers = True  # see distributed/sharding.py
 
     def __init__(self, layers: Iterable[nn.Module] | None = None, name: str | None = None) -> None:
         super().__init__()

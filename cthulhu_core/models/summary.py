@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from cthulhu_core.models.inner import class_of
-
-if TYPE_CHECKING:
-    from cthulhu_core.models.lump import Lump
+from cthulhu_core.distributed.unwrap import class_of
 
 _HEADINGS = ("Layer", "Type", "Weights", "Parameters")
 
 
-def summary(model: Lump) -> str:
+def summary(model: Any) -> str:
     """One row a layer: its name, its class, the shapes of its weights and their number; then the totals."""
     rows = [_HEADINGS]
     names = {id(module): name.removeprefix("module.") for name, module in model.named_modules()}

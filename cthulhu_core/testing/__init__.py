@@ -17,8 +17,8 @@ from cthulhu_core.testing.clock import FakeClock
 from cthulhu_core.testing.contract import CallbackContract
 from cthulhu_core.testing.device_reads import DeviceReads
 from cthulhu_core.testing.disk import FailingDisk, read_only
+from cthulhu_core.testing.faults import At
 from cthulhu_core.testing.network import FailingNetwork
-from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.processes import Rank, run_ranks
 from cthulhu_core.testing.ranks import second_rank
 from cthulhu_core.testing.recorder import Call, Recorder

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from cthulhu_core.callback import Callback
-from cthulhu_core.run import Run
+from cthulhu_core.contract.callback import Callback
+from cthulhu_core.contract.conformance import is_overridden, marked
+from cthulhu_core.run.run import Run
 from cthulhu_core.testing.device_reads import DeviceReads
-from cthulhu_core.testing.planted import HOOKS, At
+from cthulhu_core.testing.faults import HOOKS, At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import BATCHES, EPOCHS, tiny_run
 from cthulhu_core.testing.verdict import broken
-from cthulhu_core.validation import is_overridden, marked
 
 _VALUES = 2
 """The tiny model's loss and metric."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cthulhu_core.callback import Callback
-from cthulhu_core.hookspecs import hookimpl
+from cthulhu_core.contract.callback import Callback
+from cthulhu_core.contract.hookspecs import hookimpl
 
 READERS = ("item", "tolist", "__float__", "__bool__", "__int__", "__index__", "cpu", "numpy", "__array__")
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from cthulhu_core.generators import random_state
-from cthulhu_core.testing.left_open import new_threads, open_files
+from cthulhu_core.run.random_state import random_state
+from cthulhu_core.testing.faults import At
+from cthulhu_core.testing.leaks import new_threads, open_files
 from cthulhu_core.testing.lifecycle import fail
 from cthulhu_core.testing.plain import comparable, differences
-from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import Outcome, tiny_run
 from cthulhu_core.testing.verdict import broken, shown
@@ -135,7 +135,7 @@ def _calls_of_teardown(callback: Any, callbacks: list[Any]) -> int | None:
 
 
 def _inherited() -> Any:
-    from cthulhu_core.callback import Callback
+    from cthulhu_core.contract.callback import Callback
 
     return Callback.on_teardown.__code__
 

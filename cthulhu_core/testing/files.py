@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cthulhu_core.run import Run
+from cthulhu_core.run.run import Run
 from cthulhu_core.testing.disk import FailingDisk, contents, read_only
-from cthulhu_core.testing.planted import At
+from cthulhu_core.testing.faults import At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import Outcome, tiny_run
 from cthulhu_core.testing.verdict import broken, shown, told

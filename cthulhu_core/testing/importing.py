@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import threading
 
-from cthulhu_core.callback import Callback
-from cthulhu_core.checks.importing import Imported, find_out
-from cthulhu_core.testing.left_open import open_files
+from cthulhu_core.authoring.checks.importing import Imported, find_out
+from cthulhu_core.contract.callback import Callback
+from cthulhu_core.contract.conformance import RefusedCallback, validate
+from cthulhu_core.testing.leaks import open_files
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import tiny_run
 from cthulhu_core.testing.verdict import broken, shown
 from cthulhu_core.testing.writes import watch_writes
-from cthulhu_core.validation import RefusedCallback, validate
 
 
 @functools.cache

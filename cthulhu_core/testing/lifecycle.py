@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from cthulhu_core.run import Run
+from cthulhu_core.run.run import Run
+from cthulhu_core.testing.faults import TRAINING, At
 from cthulhu_core.testing.plain import differences
-from cthulhu_core.testing.planted import TRAINING, At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import (
     EPOCHS,

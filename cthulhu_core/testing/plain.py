@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cthulhu_core.plain import pack
+from cthulhu_core.checkpoints.packing import pack
 
 
 def comparable(value: Any) -> Any:

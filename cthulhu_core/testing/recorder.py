@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cthulhu_core.testing.planted import HOOKS, At
+from cthulhu_core.testing.faults import HOOKS, At
 
 if TYPE_CHECKING:
-    from cthulhu_core.run import Run
+    from cthulhu_core.run.run import Run
 
 
 class Call(NamedTuple):

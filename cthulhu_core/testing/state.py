@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from cthulhu_core.checkpoint import Checkpoint
-from cthulhu_core.plain import pack
-from cthulhu_core.run import Run
+from cthulhu_core.checkpoints.packing import pack
+from cthulhu_core.contract.conformance import name_of
+from cthulhu_core.models.checkpoint import Checkpoint
+from cthulhu_core.run.run import Run
+from cthulhu_core.testing.faults import At
 from cthulhu_core.testing.plain import differences
-from cthulhu_core.testing.planted import At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import BATCHES, Planted, tiny_run
 from cthulhu_core.testing.verdict import broken, told
-from cthulhu_core.validation import name_of
 
 _CURE = (
     "have state_dict() return all that the callback remembers from one batch to the next, and load_state_dict() take "

@@ -55,7 +55,7 @@ class Subject:
 
 
 def _plugins_of_others(module: str) -> list[str]:
-    from cthulhu_core.registry import package_of, rows
+    from cthulhu_core.installed.registry import package_of, rows
 
     package, _ = package_of(module)
     records = (row.record for row in rows() if row.record.kind == "plugin")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cthulhu_core.run import Run
+from cthulhu_core.run.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cthulhu_core.checkpoint import Checkpoint
+    from cthulhu_core.models.checkpoint import Checkpoint
     from cthulhu_core.models.lump import Lump
 
 EPOCHS, BATCHES, BATCH_SIZE = 2, 3, 2
@@ -239,7 +239,7 @@ def _seeded() -> Iterator[None]:
     import numpy as np
     import torch
 
-    from cthulhu_core.generators import random_state, set_random_state
+    from cthulhu_core.run.random_state import random_state, set_random_state
 
     before = random_state()
     torch.manual_seed(0)
@@ -254,9 +254,9 @@ def _seeded() -> Iterator[None]:
 @contextlib.contextmanager
 def _loading(checkpoint: Checkpoint | None) -> Iterator[None]:
     """Have every file be ``checkpoint``: a contract of callbacks needs no file format, nor a package that has one."""
-    from cthulhu_core.models import files
+    from cthulhu_core.installed import model_files
 
     with pytest.MonkeyPatch.context() as patch:
         if checkpoint is not None:
-            patch.setattr(files, "load_checkpoint", lambda path: checkpoint)
+            patch.setattr(model_files, "load_checkpoint", lambda path: checkpoint)
         yield

@@ -7,8 +7,8 @@ import locale
 from collections.abc import Iterator
 from typing import Any
 
-from cthulhu_core.callback import Callback
-from cthulhu_core.hookspecs import Logs
+from cthulhu_core.contract.callback import Callback
+from cthulhu_core.contract.hookspecs import Logs
 from cthulhu_core.testing.plain import differences
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import tiny_run, written_run

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from cthulhu_core.validation import name_of
+from cthulhu_core.contract.conformance import name_of
 
 _WIDTH = 100  # what stands in a line of a message, beside its label
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cthulhu_core.training.distributed import world_size
+from cthulhu_core.distributed.ranks import world_size
+from cthulhu_core.distributed.strategies import distributed, sum_up, unsummed
 from cthulhu_core.training.logits import in_single_precision
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.options import PRECISIONS, Options
-from cthulhu_core.training.strategies import distributed, sum_up, unsummed
 
 
 class CompileWarning(UserWarning):

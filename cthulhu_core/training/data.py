@@ -9,10 +9,13 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from cthulhu_core.training.batches import ArrayBatches, Batches, IterableBatches, Placement
-from cthulhu_core.training.shards import WHOLE, Shard, sharded
+from cthulhu_core.distributed.data_shards import WHOLE, Shard, sharded
+from cthulhu_core.training.array_batches import ArrayBatches
+from cthulhu_core.training.batches import Batches
+from cthulhu_core.training.iterable_batches import IterableBatches
+from cthulhu_core.training.placement import Placement
+from cthulhu_core.training.sample_weights import ClassWeights, are_one_hot, class_numbers_of, sample_weights
 from cthulhu_core.training.structure import apply, as_array, flatten, is_several
-from cthulhu_core.training.weights import ClassWeights, are_one_hot, class_numbers_of, sample_weights
 
 
 def is_arrays(x: Any) -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from cthulhu_core.run import Run
+from cthulhu_core.distributed.strategies import share_buffers
+from cthulhu_core.run.run import Run
 from cthulhu_core.training.batches import Batches, Triple
 from cthulhu_core.training.computation import Computation, Forward
 from cthulhu_core.training.step import Step
-from cthulhu_core.training.strategies import share_buffers
 
 
 def train(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cthulhu_core.run import Run
+from cthulhu_core.run.run import Run
 from cthulhu_core.training.computation import Computation
 from cthulhu_core.training.objective import Objective
 from cthulhu_core.training.options import Options

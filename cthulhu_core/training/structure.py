@@ -104,31 +104,3 @@ def _from_numpy(leaf: Any) -> torch.Tensor:
         array = array.astype(np.int64)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return torch.from_numpy(np.ascontiguousarray(array)) if array.flags.writeable else torch.tensor(array)
-
-
-def as_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """``tensor`` as an array in host memory; bfloat16, which NumPy has not, as float32."""
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
-
-
-def host_copy(data: Any) -> Any:
-    """``data``, lists, tuples and dicts of anything, with copies of its tensors and arrays in host memory.
-
-    What is one tensor in several places is one copy in all of them.
-    """
-    return _host_copy(data, {})
-
-
-def _host_copy(data: Any, copies: dict[int, Any]) -> Any:
-    if isinstance(data, torch.Tensor):
-        if id(data) not in copies:
-            copies[id(data)] = data.detach().to("cpu", copy=True)
-        return copies[id(data)]
-    if isinstance(data, np.ndarray):
-        return data.copy()
-    if isinstance(data, dict):
-        return {key: _host_copy(value, copies) for key, value in data.items()}
-    if type(data) in (list, tuple):
-        return type(data)(_host_copy(value, copies) for value in data)
-    return data

@@ -19,16 +19,16 @@ from typing import Any
 import griffe
 import pluggy
 import yaml
+from cthulhu_core.callback import METHODS, Callback
+from cthulhu_core.hookspecs import HOOKS
+from cthulhu_core.registry import CORE_NAMES, OFFICIAL, installed
 from docstrings import markdown
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import cthulhu_core
-from cthulhu_core import hookspecs
-from cthulhu_core.callback import METHODS, Callback
-from cthulhu_core.hookspecs import HOOKS
-from cthulhu_core.registry import CORE_NAMES, OFFICIAL, installed
+from cthulhu_core.contract import hookspecs
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -7,9 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from cthulhu_core.checks import hooks, importing, imports, metadata, offers, sources
-from cthulhu_core.checks.package import Finding, find
-from cthulhu_core.checks.rules import findings
+from cthulhu_core.authoring.checks import hooks, importing, imports, metadata, offers, sources
+from cthulhu_core.authoring.checks.package import Finding, find
+from cthulhu_core.authoring.checks.rules import findings
 from cthulhu_core.cli.main import main
 from foreign import install
 
@@ -400,19 +400,19 @@ def test_what_an_import_prints_is_not_taken_for_its_result(package, capfd):
 
 def test_private_names_of_the_core_are_found_wherever_they_are_imported(package):
     source = """
-        import cthulhu_core.run
+        import cthulhu_core.run.run
         import cthulhu.callbacks
-        from cthulhu_core import Callback, Run, registry
+        from cthulhu_core import Callback, Run, installed
         from cthulhu_core.testing import CallbackContract
 
         def late():
-            from cthulhu_core.monitor import Monitor
+            from cthulhu_core.contract.monitor import Monitor
     """
     found = list(sources.public_names(package(modules={"acme/__init__": "", "acme/inner": source})))
     assert [(each.what, each.where) for each in found] == [
-        ("cthulhu_core.run is private to cthulhu-core: any version may change it", "acme/inner.py:2"),
-        ("cthulhu_core.registry is private to cthulhu-core: any version may change it", "acme/inner.py:4"),
-        ("cthulhu_core.monitor is private to cthulhu-core: any version may change it", "acme/inner.py:8"),
+        ("cthulhu_core.run.run is private to cthulhu-core: any version may change it", "acme/inner.py:2"),
+        ("cthulhu_core.installed is private to cthulhu-core: any version may change it", "acme/inner.py:4"),
+        ("cthulhu_core.contract.monitor is private to cthulhu-core: any version may change it", "acme/inner.py:8"),
     ]
     assert [each.cure for each in found[1:]] == [
         "import names of cthulhu_core.__all__ alone; if one is missing there, ask for it",
@@ -458,7 +458,7 @@ def test_json_has_a_row_for_each_package(package, site, capsys):
 
 
 def test_without_a_name_all_that_offer_something_are_checked(package, monkeypatch, capsys):
-    from cthulhu_core.checks import package as module
+    from cthulhu_core.authoring.checks import package as module
 
     monkeypatch.setattr(module, "installed", lambda: [row.record for row in package(description="").rows])
     assert main(["check"]) == 1

@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from cthulhu_core import scaffold
+from cthulhu_core.authoring import scaffold
+from cthulhu_core.authoring.scaffold import Names, RefusedName
 from cthulhu_core.cli.main import main
-from cthulhu_core.scaffold import Names, RefusedName
 from foreign import install
 
 if sys.version_info >= (3, 11):

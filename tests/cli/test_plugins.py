@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from cthulhu_core import __version__, registry
+from cthulhu_core import __version__
 from cthulhu_core.cli.main import main
+from cthulhu_core.installed import registry
 from foreign import install
 
 # Whoever imports it fails.

@@ -18,7 +18,7 @@ SCRIPT = dedent("""
     from torch.utils.data import DataLoader, TensorDataset
     from cthulhu.callbacks import Callback
     from cthulhu.models import Lump
-    from cthulhu_core.training.distributed import world_size
+    from cthulhu_core.distributed.ranks import world_size
 
     torch.set_num_threads(1)
     X = torch.randn(N_SAMPLES, 6, generator=torch.Generator().manual_seed(0))

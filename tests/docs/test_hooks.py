@@ -10,8 +10,8 @@ from pathlib import Path
 import pluggy
 import pytest
 
-from cthulhu_core import hookspecs
-from cthulhu_core.callback import METHODS
+from cthulhu_core.contract import hookspecs
+from cthulhu_core.contract.callback import METHODS
 
 
 class Sections(HTMLParser):

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from cthulhu_core import registry
-from cthulhu_core.registry import CORE_NAMES, OFFICIAL
+from cthulhu_core.installed import registry
+from cthulhu_core.installed.registry import CORE_NAMES, OFFICIAL
 
 DOCS = Path(__file__).parents[2] / "docs"
 FETCHED = re.compile(r'<(?:link|script|img|iframe|source)\b[^>]*?\b(?:href|src)="([^"]*)"')

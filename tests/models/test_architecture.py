@@ -19,10 +19,10 @@ from torch.nn import functional
 
 from cthulhu.layers import Azatoth, Daoloth, TheHydra
 from cthulhu.models import Lump, Pile
+from cthulhu_core.checkpoints.packing import pack, unpack
 from cthulhu_core.models.activations import ACTIVATIONS
 from cthulhu_core.models.architecture import Indescribable, build, describe
-from cthulhu_core.models.known import CLASSES
-from cthulhu_core.plain import pack, unpack
+from cthulhu_core.models.serialization.allowed import CLASSES
 
 
 def rebuilt(model: Pile, custom_objects: dict[str, Any] | None = None) -> Pile:

@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile
-from cthulhu_core.models.conjured import conjure, describe
-from cthulhu_core.models.known import OPTIMIZERS
-from cthulhu_core.plain import pack, unpack
+from cthulhu_core.checkpoints.packing import pack, unpack
+from cthulhu_core.models.serialization.allowed import OPTIMIZERS
+from cthulhu_core.models.training_config import conjure, describe
 from cthulhu_core.training.metrics import binary_accuracy
 from cthulhu_core.training.options import Options
 

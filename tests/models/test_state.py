@@ -12,8 +12,8 @@ from torch import nn
 from cthulhu.layers import Azatoth, Daoloth
 from cthulhu.models import Lump, Pile
 from cthulhu_core import Checkpoint, CheckpointError
-from cthulhu_core.models.state import ModelWarning
-from cthulhu_core.plain import pack, unpack
+from cthulhu_core.checkpoints.packing import pack, unpack
+from cthulhu_core.models.model_state import ModelWarning
 
 X = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
 Y = (X.sum(1) > 0).astype("float32")

@@ -11,7 +11,7 @@ from torch import nn
 from cthulhu.layers import Azatoth, Daoloth, TheHydra
 from cthulhu.models import Lump, Pile
 from cthulhu_core import Checkpoint, CheckpointError
-from cthulhu_core.models.inner import inner
+from cthulhu_core.distributed.unwrap import inner
 
 
 def pile() -> Pile:

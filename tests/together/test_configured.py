@@ -14,9 +14,9 @@ import pytest
 
 from cthulhu import callbacks
 from cthulhu_core import ConfigError, Run
-from cthulhu_core.annotations import hints
-from cthulhu_core.config import read
-from cthulhu_core.registry import OFFICIAL
+from cthulhu_core.installed.annotations import hints
+from cthulhu_core.installed.config import read
+from cthulhu_core.installed.registry import OFFICIAL
 
 SCRIPT = """
 import numpy as np

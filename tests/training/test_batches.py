@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from cthulhu.callbacks import Callback
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile
-from cthulhu_core.training.batches import Placement
 from cthulhu_core.training.data import make_batches
+from cthulhu_core.training.placement import Placement
 
 pytestmark = pytest.mark.usefixtures("no_plugins")
 
@@ -137,7 +137,7 @@ def test_blocks_of_rows_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     # Rows are gathered for many batches at once; where a block ends must make no difference.
     expected = trained(X, Y, batch_size=BATCH)
     for size in (1, 100, 200, 10**6):
-        monkeypatch.setattr("cthulhu_core.training.batches._BLOCK_BYTES", size)
+        monkeypatch.setattr("cthulhu_core.training.array_batches._BLOCK_BYTES", size)
         found = trained(X, Y, batch_size=BATCH)
         assert all(np.array_equal(a, b) for a, b in zip(found[0], expected[0], strict=True))
 

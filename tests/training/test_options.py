@@ -19,7 +19,7 @@ from torch.nn import functional
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile
 from cthulhu_core import Callback
-from cthulhu_core.models.conjured import conjure, describe
+from cthulhu_core.models.training_config import conjure, describe
 from cthulhu_core.testing import DeviceReads
 from cthulhu_core.training.options import Options
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from cthulhu.models import Lump
 from cthulhu_core import Callback, CheckpointError, Run
-from cthulhu_core.resume import ResumeWarning
+from cthulhu_core.checkpoints.resume import ResumeWarning
 from foreign import install
 
 # A file format as somebody else may write it: this one keeps what would be in the file, as text and tensors.
@@ -24,7 +24,7 @@ FORMAT = """
     import os
 
     from cthulhu_core import Checkpoint, hookimpl
-    from cthulhu_core.plain import pack, unpack
+    from cthulhu_core.checkpoints.packing import pack, unpack
 
     saved = {}
 
@@ -391,7 +391,7 @@ def test_callbacks_that_are_missing_or_new_are_named(point: str) -> None:
 def test_packages_of_other_versions_and_missing_ones_are_named(
     point: str, saved: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cthulhu_core.manifest.__version__", "0.0.9")
+    monkeypatch.setattr("cthulhu_core.installed.manifest.__version__", "0.0.9")
     weights, extra, (text, tensors) = saved[point]
     saved["other.mem"] = weights, extra, (text.replace("memory-format", "acme-gone"), tensors)
     with pytest.warns(ResumeWarning) as caught:

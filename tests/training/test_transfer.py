@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cthulhu_core.training.batches import ArrayBatches, Placement
+from cthulhu_core.training.array_batches import ArrayBatches
+from cthulhu_core.training.placement import Placement
 from cthulhu_core.training.transfer import moved, one_ahead
 
 

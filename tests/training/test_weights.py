@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile
-from cthulhu_core.training.weights import ClassWeights
+from cthulhu_core.training.sample_weights import ClassWeights
 
 pytestmark = pytest.mark.usefixtures("no_plugins")
 

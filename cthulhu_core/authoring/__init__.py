@@ -1,0 +1,1 @@
+"""What ``cthulhu new`` and ``cthulhu check`` use."""

@@ -1,0 +1,161 @@
+"""Package: an installed distribution as the rules see it, and Finding, what they say of it."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cthulhu_core.authoring.checks.importing import Imported, find_out
+from cthulhu_core.contract.callback import Callback
+from cthulhu_core.installed.registry import GROUPS, PluginError, Row, installed, load, rows
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong with a package.
+
+    Attributes:
+        what: what was found.
+        where: the file and line, or the key in ``pyproject.toml``.
+        cure: what to do.
+    """
+
+    what: str
+    where: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """An installed distribution, and what it offers.
+
+    Args:
+        distribution: as ``importlib_metadata`` has it.
+        rows: its entry points for cthulhu, with what the registry makes of them.
+    """
+
+    distribution: Any
+    rows: tuple[Row, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the distribution."""
+        return str(self.distribution.name)
+
+    @property
+    def canonical_name(self) -> str:
+        """Its name as package indexes write it."""
+        from packaging.utils import canonicalize_name
+
+        return canonicalize_name(self.name)
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return str(self.distribution.version)
+
+    @functools.cached_property
+    def folders(self) -> dict[str, Path]:
+        """Its import packages, and modules that are a single file, by name: the folder, or the file."""
+        found = {}
+        for module in sorted({row.record.module.partition(".")[0] for row in self.rows}):
+            spec = importlib.util.find_spec(module) if module.isidentifier() else None
+            if spec is None:
+                continue  # the registry says so
+            if spec.submodule_search_locations:
+                found[module] = Path(next(iter(spec.submodule_search_locations)))
+            elif spec.origin:
+                found[module] = Path(spec.origin)
+        return found
+
+    def sources(self) -> Iterator[Path]:
+        """The files with its code."""
+        for folder in self.folders.values():
+            yield from sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]
+
+    def where(self, file: Path, line: int) -> str:
+        """A place in its code, as it is to be printed."""
+        for folder in self.folders.values():
+            if file.is_relative_to(folder):
+                return f"{file.relative_to(folder.parent).as_posix()}:{line}"
+        return f"{file}:{line}"
+
+    def place_of(self, row: Row, offered: Any, member: str = "") -> str:
+        """Where that which an entry point stands for, or one of its functions, is defined; or else the entry point."""
+        defined: Any = offered if inspect.isclass(offered) or inspect.ismodule(offered) else type(offered)
+        function = getattr(defined, member, None) if member else None
+        if inspect.isfunction(function):
+            defined = inspect.unwrap(function)
+        try:
+            file = inspect.getsourcefile(defined)
+            line = 1 if inspect.ismodule(defined) else inspect.getsourcelines(defined)[1]
+        except (OSError, TypeError):  # it is built in, or made while the program runs
+            file = None
+        return entry_point(row) if file is None else self.where(Path(file), line)
+
+    @functools.cached_property
+    def imported(self) -> Imported:
+        """What happens when it is imported, in a process of its own."""
+        return find_out(sorted({row.record.module for row in self.rows if row.state not in ("broken", "clash")}))
+
+    @functools.cached_property
+    def _entries(self) -> list[tuple[Row, Any, str]]:
+        """Its entry points that the registry can use: what each stands for, or why it cannot be imported."""
+        found = []
+        for row in self.rows:
+            module = row.record.module
+            if row.state in ("broken", "clash"):
+                continue
+            if module in self.imported.failed:
+                found.append((row, None, self.imported.failed[module]))
+                continue
+            try:
+                found.append((row, load(row), ""))
+            except PluginError as error:
+                found.append((row, None, str(error.__cause__)))
+        return found
+
+    @property
+    def loaded(self) -> list[tuple[Row, Any]]:
+        """What its entry points stand for, as far as they can be imported."""
+        return [(row, offered) for row, offered, cause in self._entries if not cause]
+
+    @property
+    def failures(self) -> list[tuple[Row, str]]:
+        """The entry points that cannot be imported, and why."""
+        return [(row, cause) for row, _, cause in self._entries if cause]
+
+    def callbacks(self) -> Iterator[tuple[Row, type[Callback]]]:
+        """Its callbacks: what is offered as one and is none is left out."""
+        for row, offered in self.loaded:
+            if row.record.kind == "callback" and inspect.isclass(offered) and issubclass(offered, Callback):
+                yield row, offered
+
+
+def entry_point(row: Row) -> str:
+    """Where an entry point stands."""
+    (group,) = (group for group, kind in GROUPS.items() if kind == row.record.kind)
+    return f'pyproject.toml, [project.entry-points."{group}"] {row.record.name}'
+
+
+def find(name: str) -> Package | None:
+    """The installed distribution of this name, however it is written; None if there is none."""
+    from importlib_metadata import PackageNotFoundError, distribution
+    from packaging.utils import canonicalize_name
+
+    try:
+        found = distribution(name)
+    except (PackageNotFoundError, ValueError):
+        return None
+    wanted = canonicalize_name(found.name)
+    return Package(found, tuple(row for row in rows() if canonicalize_name(row.record.distribution) == wanted))
+
+
+def offering() -> list[str]:
+    """The names of all installed distributions that offer something."""
+    return sorted({record.distribution for record in installed()})

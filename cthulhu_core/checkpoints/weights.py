@@ -1,0 +1,198 @@
+"""The weights of a module: all as arrays, and by layer for files. Daoloth and TheHydra have Keras' layout in both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from cthulhu_core.checkpoints.host_copies import as_numpy
+from cthulhu_core.contract.errors import CheckpointError
+from cthulhu_core.distributed.sharding import copy_into, is_sharded
+from cthulhu_core.distributed.unwrap import class_of, inner
+
+Weights = dict[str, dict[str, Tensor]]
+"""Weights by layer and name, in the order of the model; layers without weights included."""
+
+_EXTRA = "_extra_state"
+
+
+def get_weights(module: nn.Module) -> list[np.ndarray]:
+    """All weights, in the order of ``state_dict``; kernels of Daoloth are of shape (in, units)."""
+    return [weight for part in _parts(module) for weight in _weights_of(part)]
+
+
+def set_weights(module: nn.Module, weights: Sequence[Any]) -> None:
+    """Take weights of the number and shapes that :func:`get_weights` gives.
+
+    Raises:
+        ValueError: their number or shapes differ; nothing is changed.
+    """
+    expected = [weight.shape for weight in get_weights(module)]
+    given = [np.shape(weight) for weight in weights]
+    if given != expected:
+        raise ValueError(f"weights of shapes {given} do not fit this model: expected {expected}")
+    remaining = list(weights)
+    for part in _parts(module):
+        count = len(_weights_of(part))
+        _set_weights_of(part, remaining[:count])
+        del remaining[:count]
+
+
+def _parts(module: nn.Module) -> Iterator[nn.Module | Tensor]:
+    """What holds the weights of ``module``, in the order of its ``state_dict``.
+
+    That is layers that have a layout of their own, and the parameters and buffers of all others.
+    """
+    yield from _own(module).values()
+    for child in module.children():
+        if hasattr(child, "get_weights"):
+            yield child
+        else:
+            yield from _parts(child)
+
+
+def _own(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters and buffers that ``module`` itself keeps, without those of its children."""
+    return {
+        name: value
+        for name, value in module.state_dict().items()
+        if "." not in name and isinstance(value, Tensor) and name != _EXTRA
+    }
+
+
+def _weights_of(part: Any) -> list[np.ndarray]:
+    return [as_numpy(part).copy()] if isinstance(part, Tensor) else part.get_weights()
+
+
+def _set_weights_of(part: Any, weights: Sequence[Any]) -> None:
+    if isinstance(part, Tensor):
+        part.copy_(torch.as_tensor(np.asarray(weights[0])))
+    else:
+        part.set_weights(weights)
+
+
+# --- by layer -------------------------------------------------------------------------------------------------------
+
+
+def layer_weights(model: nn.Module) -> Weights:
+    """Views of the weights by layer: those of Daoloth and TheHydra in Keras' layout, all others by their names.
+
+    What the model keeps itself, outside its children, is in a layer that bears the name of the model's class.
+
+    Raises:
+        CheckpointError: a layer has no weights yet.
+    """
+    model = inner(model)
+    waiting = [name for name, weight in model.named_parameters() if is_lazy(weight)]
+    if waiting:
+        raise CheckpointError(
+            f"{', '.join(waiting)} {'has' if len(waiting) == 1 else 'have'} no size yet: it is learned from the first "
+            "data; give the layer its input size, or call the model once"
+        )
+    layers = {name: _below(child) for name, child in model.named_children()}
+    own = _of(model)
+    if own:
+        name = class_of(model).__name__.lower()
+        while name in layers:
+            name += "_"
+        layers = {name: own, **layers}
+    return layers
+
+
+def _below(module: nn.Module) -> dict[str, Tensor]:
+    """The weights of ``module`` and of what it is made of."""
+    weights = _of(module)
+    for name, child in module.named_children():
+        weights.update({f"{name}.{below}": weight for below, weight in _below(child).items()})
+    return weights
+
+
+def _of(module: nn.Module) -> dict[str, Tensor]:
+    """The weights that ``module`` itself keeps, under the names and in the layout that it has for them, if it has."""
+    views: Any = getattr(module, "named_weights", dict)
+    named: dict[str, Tensor] = views()
+    known = {_address(weight) for weight in named.values()}
+    return {**named, **{name: weight for name, weight in _own(module).items() if _address(weight) not in known}}
+
+
+def _address(weight: Any) -> int:
+    """Where its numbers are: what is in parts has them in the part of this process."""
+    address: int = (weight.to_local() if is_sharded(weight) else weight).data_ptr()
+    return address
+
+
+def extra_state(model: nn.Module) -> dict[str, Any]:
+    """What modules give as their extra state, by its name in ``state_dict``."""
+    return {name: value for name, value in inner(model).state_dict().items() if _is_extra(name)}
+
+
+def _is_extra(name: str) -> bool:
+    return name.rpartition(".")[2] == _EXTRA
+
+
+Pairs = list[tuple[Tensor, Tensor]]
+"""Views into a model, each with what belongs there."""
+
+
+def load_layers(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], extra: Mapping[str, Any]) -> None:
+    """Copy ``weights`` and ``extra`` state into ``model``; errors as in :func:`pairs`."""
+    with torch.no_grad():
+        for view, weight in pairs(model, weights, extra):
+            copy_into(view, weight)
+    modules = dict(inner(model).named_modules())
+    for name, value in extra.items():
+        modules[name.rpartition(".")[0]].set_extra_state(value)
+
+
+def pairs(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], extra: Mapping[str, Any]) -> Pairs:
+    """The weights of ``model`` with those for them; by name, or by order where Keras has named the layers otherwise.
+
+    Raises:
+        CheckpointError: they do not fit; the message lists every difference.
+    """
+    here = dict(_flat(layer_weights(model)))
+    there = dict(_flat(weights))
+    if here.keys() != there.keys() and _same_order(here, there):
+        there = dict(zip(here, there.values(), strict=True))
+    differences = [_difference(key, here.get(key), there.get(key)) for key in {**here, **there}]
+    found = [difference for difference in differences if difference]
+    wanted = set(extra_state(model))
+    found += [f"{name}: {'only here' if name in wanted else 'only in the checkpoint'}" for name in wanted ^ set(extra)]
+    if found:
+        raise CheckpointError(
+            "its weights are those of another architecture; the model is left as it was:\n  " + "\n  ".join(found)
+        )
+    return [(view, there[key]) for key, view in here.items()]
+
+
+def _flat(weights: Mapping[str, Mapping[str, Tensor]]) -> Iterator[tuple[tuple[str, str], Tensor]]:
+    for layer, named in weights.items():
+        for name, weight in named.items():
+            yield (layer, name), weight
+
+
+def _same_order(here: Mapping[tuple[str, str], Tensor], there: Mapping[tuple[str, str], Tensor]) -> bool:
+    """Whether both have the same weights in one order and call only the layers otherwise."""
+    return [(name, view.shape) for (_, name), view in here.items()] == [
+        (name, weight.shape) for (_, name), weight in there.items()
+    ]
+
+
+def _difference(key: tuple[str, str], here: Tensor | None, there: Tensor | None) -> str:
+    name = "/".join(key)
+    if here is None and there is not None:
+        return f"{name}: not here, {_shape(there)} in the checkpoint"
+    if there is None and here is not None:
+        return f"{name}: {_shape(here)} here, not in the checkpoint"
+    if here is not None and there is not None and here.shape != there.shape:
+        return f"{name}: {_shape(here)} here, {_shape(there)} in the checkpoint"
+    return ""
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))

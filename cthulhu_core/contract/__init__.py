@@ -1,0 +1,1 @@
+"""The contract between a training loop and everything that takes part in it."""

@@ -1,0 +1,1 @@
+"""One run: its state, its participants, and the hooks they get."""

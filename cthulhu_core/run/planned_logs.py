@@ -1,0 +1,42 @@
+"""What a run is going to log, for whoever must know it before the first epoch."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from cthulhu_core.contract.callback import METHODS, Callback
+from cthulhu_core.contract.conformance import marked
+
+if TYPE_CHECKING:
+    from cthulhu_core.contract.types import Run
+
+
+def planned_names(run: Run) -> list[str] | None:
+    """Every name that the epochs of ``run`` can log; None where that cannot be known before they have.
+
+    It is known where the run was told its metrics, and everybody in it says what they add (``Callback.logged``). Those
+    with ``val_`` are logged in epochs that are validated.
+
+    Example:
+        >>> planned_names(Run(model, metrics=["loss", "acc"], validation=True))
+        ['loss', 'acc', 'val_loss', 'val_acc']
+    """
+    names: list[str] = list(run.params["metrics"])
+    for participant in run.participants:
+        added = added_by(participant.plugin)
+        if added is None:
+            return None
+        names += added
+    return list(dict.fromkeys(names)) if run.params["metrics"] else None
+
+
+def added_by(plugin: object) -> tuple[str, ...] | None:
+    """The names that a callback or plugin says it adds to the logs of an epoch; None where it may add any."""
+    if not isinstance(plugin, Callback):
+        hooks = {options["specname"] or name for name, options in marked(plugin).items()}
+        if hooks.isdisjoint(METHODS.values()):
+            return ()  # it offers services, and is never called in the loop
+    # What a subclass adds, its base class cannot have said; a plugin may be a module.
+    logged: tuple[str, ...] | None = vars(plugin if inspect.ismodule(plugin) else type(plugin)).get("logged")
+    return logged
