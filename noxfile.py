@@ -101,10 +101,16 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Rules and format."""
+    """Rules, format, and who may import whom."""
     install(session, *group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    # import-linter reads the sources, so nothing has to be installed.
+    sources = [FOLDERS[name] / "src" for name in PLUGINS]
+    packages = {package.name for source in sources for package in source.iterdir() if (package / "py.typed").exists()}
+    if missing := packages - set(load_toml(ROOT / "pyproject.toml")["tool"]["importlinter"]["root_packages"]):
+        session.error(f"add {', '.join(sorted(missing))} to the lists of [tool.importlinter] in pyproject.toml")
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": os.pathsep.join(map(str, sources))})
 
 
 @nox.session(requires=["build"])
@@ -314,3 +320,12 @@ def slow(session: nox.Session) -> None:
     tools = [*group("test"), *(tool for name in PLUGINS for tool in group("test", name))]
     install(session, *map(whole, FOLDERS), *dict.fromkeys(tools))
     pytest(session, ROOT / "tests", *(FOLDERS[name] / "tests" for name in PLUGINS), marks="slow")
+
+
+@nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """What takes too long for every change: the sessions slow and browser, and bench against its budgets."""
+    session.notify("slow")
+    for name in PAGES:
+        session.notify(f"browser({name})")
+    session.notify("bench", posargs=["--check"])
