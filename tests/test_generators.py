@@ -53,6 +53,6 @@ def test_generators_of_devices_that_are_not_here_are_left_alone() -> None:
 
 
 def test_nothing_is_imported_for_it() -> None:
-    code = "from cthulhu_core.run.random_state import random_state; import sys; random_state(); print('torch' in sys.modules)"
+    code = "from cthulhu_core import random_state; import sys; random_state(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"

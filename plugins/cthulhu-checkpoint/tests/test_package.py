@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cthulhu_core.registry import rows
+
 import cthulhu_checkpoint
 from cthulhu.callbacks import LumpCheckpoint
-from cthulhu_core.registry import rows
 
 README = Path(__file__).parents[1] / "README.md"
 

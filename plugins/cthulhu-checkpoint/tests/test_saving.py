@@ -8,12 +8,12 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from cthulhu_core.monitor import MonitorWarning
 
 from cthulhu.callbacks import LumpCheckpoint
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile, load_model
 from cthulhu_core import Callback, Run
-from cthulhu_core.monitor import MonitorWarning
 
 NAN = math.nan
 

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from cthulhu_core.registry import rows
 
 import cthulhu_lr_scheduler
 from cthulhu.callbacks import LearningRateScheduler
-from cthulhu_core.registry import rows
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -6,9 +6,10 @@ import json
 import re
 from pathlib import Path
 
+from cthulhu_core.registry import rows
+
 import cthulhu_lukthu
 from cthulhu.callbacks import LuKthuCallback
-from cthulhu_core.registry import rows
 
 README = Path(__file__).parents[1] / "README.md"
 

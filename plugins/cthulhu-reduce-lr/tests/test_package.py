@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cthulhu_core.registry import rows
+
 import cthulhu_reduce_lr
 from cthulhu.callbacks import ReduceLROnPlateau
-from cthulhu_core.registry import rows
 
 README = Path(__file__).parents[1] / "README.md"
 

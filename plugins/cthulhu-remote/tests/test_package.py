@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cthulhu_core.registry import rows
 from servers import Server
 
 import cthulhu_remote
 from cthulhu.callbacks import RemoteMonitor
-from cthulhu_core.registry import rows
 
 README = Path(__file__).parents[1] / "README.md"
 

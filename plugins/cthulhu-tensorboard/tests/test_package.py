@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cthulhu_core.registry import rows
+
 import cthulhu_tensorboard
 from cthulhu.callbacks import TensorBoard
-from cthulhu_core.registry import rows
 
 README = Path(__file__).parents[1] / "README.md"
 
