@@ -89,7 +89,7 @@ def per_call(callbacks: list[Callback], name: str = "batch_end") -> Callable[[],
     """Seconds that a run spends on calling one hook with these callbacks."""
     run = Run(torch.nn.Linear(1, 1), callbacks=callbacks)
     run.train_begin()
-    hooks = run._untimed
+    hooks = run._hooks._untimed
     run.batch_begin(0, (torch.zeros(1), None))
     # As Run does it, without what it does around the call.
     statement = "hook = hooks.get(name)\nif hook is not None: hook(run, 0, logs)"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def sum_over_ranks(numbers: Sequence[float]) -> list[float]:
-    """The sums over all processes, each of ``numbers`` for itself, in float64; all must give equally many."""
+    """Return the elementwise sums over all processes, in float64; all must pass the same number of elements."""
     distributed = group()
     if distributed is None or world_size() == 1:
         return list(numbers)
@@ -28,12 +28,12 @@ def sum_over_ranks(numbers: Sequence[float]) -> list[float]:
 
 
 def any_rank(asked: bool) -> bool:
-    """Whether any process has asked."""
+    """Return whether ``asked`` is true in any process."""
     return sum_over_ranks([float(asked)])[0] > 0
 
 
 def min_over_ranks(number: int) -> int:
-    """The smallest of the numbers that the processes give."""
+    """Return the smallest ``number`` of all processes."""
     distributed = group()
     if distributed is None or world_size() == 1:
         return number
@@ -45,7 +45,7 @@ def min_over_ranks(number: int) -> int:
 
 
 def broadcast_from_main(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor of the main process; the others give one of the same shape and dtype, which is left alone."""
+    """Return the tensor of the main process; the others pass one of the same shape and dtype, which is unchanged."""
     distributed = group()
     if distributed is None or world_size() == 1:
         return tensor
@@ -56,5 +56,5 @@ def broadcast_from_main(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _where(distributed: Any) -> str:
-    """Where numbers must be that do not care: nccl takes none of the host."""
+    """Return the device for numbers that may be anywhere: nccl accepts none in host memory."""
     return "cuda" if distributed.get_backend() == "nccl" else "cpu"

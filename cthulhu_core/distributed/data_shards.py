@@ -1,7 +1,7 @@
-"""Which part of the data each process of a distributed training has, so that all have as many batches.
+"""The part of the data that each process of a distributed training has. All have the same number of batches.
 
-A batch of all processes together is cut into one part for each, of ``batch_size`` samples. The last one may be smaller:
-its parts are as equal as can be, and where one is empty, a row stands there that does not count.
+A global batch is split into one part for each process, of ``batch_size`` samples. The last one may be smaller: its
+parts are as equal as possible, and an empty part holds one row that does not count.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ _SAMPLERS = (RandomSampler, SequentialSampler, SubsetRandomSampler, WeightedRand
 
 
 class Shard(NamedTuple):
-    """One part of ``ranks``, number ``rank``."""
+    """Part number ``rank`` of ``ranks``."""
 
     rank: int = 0
     ranks: int = 1
 
     @classmethod
     def here(cls) -> Shard:
-        """That of this process."""
+        """Return the part of this process."""
         return cls(rank(), world_size())
 
     def steps(self, samples: int, batch_size: int) -> int:
-        """How many batches there are, the last one included."""
+        """Return the number of batches, including the last one."""
         return -(-samples // (batch_size * self.ranks))
 
     def rows(self, order: Tensor, batch_size: int) -> Tensor:
-        """Those of the rows in ``order`` that are this part's, a row that does not count included."""
+        """Return the rows in ``order`` that belong to this part, including a row that does not count."""
         of_all = batch_size * self.ranks
         whole = len(order) // of_all * of_all
         own = order[:whole].reshape(-1, self.ranks, batch_size)[:, self.rank].reshape(-1)
@@ -56,7 +56,7 @@ class Shard(NamedTuple):
         return torch.cat([own, order[whole:][begin : max(end, begin + 1)]]) if len(order) > whole else own
 
     def last(self, item: Any, samples: int, batch_size: int) -> Any:
-        """The last batch, as :class:`Part` where the parts of ``samples`` are not of equal size."""
+        """Return the last batch, as a :class:`Part` if the parts of ``samples`` differ in size."""
         of_all = samples % (batch_size * self.ranks)
         if of_all % self.ranks == 0:
             return item
@@ -64,13 +64,13 @@ class Shard(NamedTuple):
         return Part.of(item, end - begin, of_all / self.ranks)
 
     def samples(self, samples: int, batch_size: int) -> int:
-        """How many of ``samples`` are this part's."""
+        """Return how many of ``samples`` belong to this part."""
         of_all = batch_size * self.ranks
         begin, end = self._last(samples % of_all)
         return samples // of_all * batch_size + end - begin
 
     def _last(self, samples: int) -> tuple[int, int]:
-        """From where to where its part of the last batch is."""
+        """Return where its part of the last batch begins and ends."""
         return samples * self.rank // self.ranks, samples * (self.rank + 1) // self.ranks
 
 
@@ -78,7 +78,7 @@ WHOLE = Shard()
 
 
 def drawn_from(state: Tensor, draw: Callable[[], Drawn]) -> Drawn:
-    """What the main process draws, whose generator is in ``state``; those of the others stay as they are."""
+    """Return what the main process draws from ``state``; the generators of the others are unchanged."""
     if rank() == 0:
         return draw()
     here = torch.get_rng_state()
@@ -90,7 +90,7 @@ def drawn_from(state: Tensor, draw: Callable[[], Drawn]) -> Drawn:
 
 
 class ShardedSampler(Sampler[list[int]]):
-    """The batches of one part, as lists of indices, in an order that the main process draws for all."""
+    """Yields the batches of one part as lists of indices, in an order that the main process draws for all."""
 
     def __init__(self, sampler: Sampler[int], batch_size: int, drop_last: bool, shard: Shard) -> None:
         self._sampler, self._shard = sampler, shard
@@ -112,7 +112,7 @@ class ShardedSampler(Sampler[list[int]]):
 
 
 def sharded(loader: Any, shard: Shard) -> Any:
-    """A loader of this part of the data; ``loader`` itself where it makes its own batches in a way of its own."""
+    """Return a loader of this part of the data; ``loader`` itself if it has its own way to make batches."""
     if (
         shard.ranks == 1
         or type(loader) is not DataLoader
@@ -139,7 +139,7 @@ def sharded(loader: Any, shard: Shard) -> Any:
 
 
 def together(source: Iterable[Item]) -> Iterator[Item]:
-    """The items of ``source`` for as long as all processes have one, which they tell each other for each."""
+    """Yield the items of ``source`` while all processes have one; costs a message for each."""
     for item in source:
         if sum_over_ranks([1.0])[0] < world_size():
             return

@@ -1,7 +1,7 @@
-"""Why a distributed training ends: what its processes tell each other of it, in the store through which they met.
+"""Why a distributed training ends: what its processes tell each other through their shared store.
 
-A process that fails leaves others that wait for it: their connections break, and what they would print is an address.
-Each therefore says why it ends before it goes, and who loses a connection looks for that.
+When a process fails, the connections of those that wait for it break, with an error that names nothing but an address.
+Therefore each process stores why it ends before it goes, and one that loses a connection looks there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cthulhu_core.distributed.ranks import rank, store, world_size
 logger = logging.getLogger("cthulhu")
 
 PATIENCE = 5.0
-"""Seconds in which a process that has lost a connection waits for the others to say why."""
+"""Seconds that a process waits, after it has lost a connection, for the others to say why."""
 _TOLD = "_cthulhu_told"
 _LOST = ("gloo", "nccl", "process group")
 
@@ -47,13 +47,13 @@ def _end(error: BaseException | None) -> None:
 
 def _tell(met: Any, error: BaseException) -> None:
     is_consequence = _has_lost_a_connection(error)
-    asked = isinstance(error, SystemExit)  # torchrun asks all others to end, when one has
+    asked = isinstance(error, SystemExit)  # torchrun terminates the others when one process ends
     reasons = _reasons(met)
     if not reasons and not is_consequence:
         met.set(_key("why", rank()), _why(error))
         return
     if not is_consequence and not asked:
-        return  # two of them fail, each for a reason of its own
+        return  # two processes fail, each for its own reason
     met.set(_key("lost", rank()), "")
     until = time.monotonic() + PATIENCE
     while not reasons and time.monotonic() < until and _silent(met):
@@ -64,7 +64,7 @@ def _tell(met: Any, error: BaseException) -> None:
         reasons = dict.fromkeys(silent, "ended without a word: it was killed, or its machine is gone")
     for each, why in reasons.items():
         logger.error("rank %d: training ends here, because rank %d %s", rank(), each, why)
-    # What is printed last of a traceback shall not be an address.
+    # The last line of a traceback should not be an address.
     vars(error)["__notes__"] = [
         *getattr(error, "__notes__", ()),
         *(f"rank {each} {why}" for each, why in reasons.items()),
@@ -72,7 +72,7 @@ def _tell(met: Any, error: BaseException) -> None:
 
 
 def _key(what: str, of: int) -> str:
-    # What was said in a training before is no news in this one.
+    # Reasons of an earlier training must not be read in this one.
     return f"cthulhu/{_Watch.trainings}/{what}/{of}"
 
 
@@ -81,12 +81,12 @@ def _others() -> Iterator[int]:
 
 
 def _reasons(met: Any) -> dict[int, str]:
-    """Why others have ended, by rank."""
+    """Return why other processes have ended, by rank."""
     return {each: met.get(_key("why", each)).decode() for each in _others() if met.check([_key("why", each)])}
 
 
 def _silent(met: Any) -> list[int]:
-    """Those who have neither said why they end, nor that they have lost a connection."""
+    """Return the ranks that have stored neither why they end nor that they have lost a connection."""
     return [each for each in _others() if not met.check([_key("why", each)]) and not met.check([_key("lost", each)])]
 
 
@@ -109,15 +109,15 @@ def _why(error: BaseException) -> str:
 
 
 class _Watch(threading.Thread):
-    """Ends this process where another one has ended, and this one waits for it: nothing else can wake it up.
+    """Ends this process if another one has ended and this one waits for it, because nothing else can wake it up.
 
-    That is so where the other process lives on, as its script has caught the exception, or its callbacks take long to
-    close what they have open: then no connection breaks.
+    No connection breaks if the other process lives on: its script may have caught the exception, or its callbacks may
+    take long to close their files.
     """
 
     _current: _Watch | None = None
     trainings = 0
-    """How many there have been, this one included; in all processes the same."""
+    """Number of trainings so far, including this one; the same in all processes."""
 
     def __init__(self, met: Any) -> None:
         super().__init__(name="cthulhu-watch", daemon=True)
@@ -126,7 +126,7 @@ class _Watch(threading.Thread):
 
     @classmethod
     def post(cls) -> None:
-        """Begin to watch, where there are other processes."""
+        """Start to watch if there are other processes."""
         cls.trainings += 1
         met = store()
         if met is not None:
@@ -135,18 +135,18 @@ class _Watch(threading.Thread):
 
     @classmethod
     def dismiss(cls) -> None:
-        """This process ends by itself."""
+        """Stop watching: this process ends by itself."""
         watch, cls._current = cls._current, None
         if watch is not None:
             watch._over.set()
-            # Python, when it ends, cannot bear a thread that comes back from PyTorch.
+            # A thread that returns from PyTorch while Python shuts down would crash.
             watch.join(PATIENCE)
 
     def run(self) -> None:
         while not self._over.wait(1.0):
             try:
                 reasons = _reasons(self._met)
-            except RuntimeError:  # the store is gone, and with it the process that keeps it: connections break
+            except RuntimeError:  # the process that holds the store is gone, so connections break
                 return
             if reasons and not self._over.wait(2 * PATIENCE):
                 for each, why in reasons.items():
@@ -186,15 +186,15 @@ def watched() -> Iterator[None]:
 
 @contextmanager
 def terminable(is_ending: Callable[[], bool]) -> Iterator[None]:
-    """Where SIGTERM ends a distributed training as an exception does: who asks for the end lets all close their books.
+    """Let SIGTERM end a distributed training like an exception, so that callbacks can close their files.
 
-    Left to others where it is not Python's default already, and in threads, which are given no signals.
+    Does nothing if the script has a handler of its own, or in a thread, where signals do not arrive.
 
     Args:
-        is_ending: whether training is being ended already: then there is nothing to do.
+        is_ending: whether training is ending already, so that the signal is ignored.
 
     Raises:
-        SystemExit: 143, as a shell has it, when the signal comes.
+        SystemExit: 143, as in a shell, when the signal arrives.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
     if world_size() == 1 or not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

@@ -7,11 +7,11 @@ from typing import Any
 
 
 class Part(tuple[Any, ...]):
-    """The part of a batch that one process of a distributed training has, where the parts are not of equal size.
+    """The part of a batch that one process of a distributed training has, if the parts differ in size.
 
     Attributes:
-        samples: how many; where there are none, a row stands there that does not count.
-        mean_samples: how many each process has in the mean.
+        samples: number of samples; an empty part holds one row that does not count.
+        mean_samples: mean number of samples in a process.
     """
 
     samples: int
@@ -19,7 +19,7 @@ class Part(tuple[Any, ...]):
 
     @classmethod
     def of(cls, item: Sequence[Any], samples: int, mean_samples: float) -> Part:
-        """``item`` as such a part."""
+        """Return ``item`` as a part."""
         part = cls(item)
         part.samples, part.mean_samples = samples, mean_samples
         return part

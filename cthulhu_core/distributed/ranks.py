@@ -1,6 +1,6 @@
-"""The processes of a distributed training: which one this is, and what they agree on.
+"""The processes of a distributed training, and how this one joins them.
 
-torch is imported where there are several of them; who trains alone needs nothing of it.
+torch is imported only if there are several processes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def group() -> Any:
-    """``torch.distributed``, where there is a process group; else None."""
+    """Return ``torch.distributed`` if there is a process group, else None."""
     distributed = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return None
@@ -23,7 +23,7 @@ def group() -> Any:
 
 
 def rank() -> int:
-    """The number of this process, from 0; 0 where training is not distributed.
+    """Return the number of this process, from 0; 0 if training is not distributed.
 
     Example:
         >>> rank()
@@ -34,7 +34,7 @@ def rank() -> int:
 
 
 def world_size() -> int:
-    """How many processes train together; 1 where training is not distributed.
+    """Return how many processes train together; 1 if training is not distributed.
 
     Example:
         >>> world_size()
@@ -45,9 +45,9 @@ def world_size() -> int:
 
 
 def join() -> None:
-    """Join the other processes that ``torchrun`` has started, unless the script has done that, or there are none.
+    """Join the other processes that ``torchrun`` has started, unless the script has already done so.
 
-    The group is ``gloo``, and ``nccl`` for what is on a GPU. It is left when Python ends.
+    The backend is ``gloo``, and ``nccl`` for tensors on a GPU. The process leaves the group when Python exits.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2 or group() is not None:
         return
@@ -60,8 +60,7 @@ def join() -> None:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed: Any = torch.distributed  # not all of its names are typed
     store, number, size = next(distributed.rendezvous("env://"))
-    # torchrun may start processes again with the store of those that were there before: who reads what they have left
-    # in it looks for them.
+    # After a restart, torchrun may reuse the store of the processes before: what they left there must not be read.
     attempt = distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, store=attempt, rank=number, world_size=size)
@@ -71,21 +70,21 @@ def join() -> None:
 def _leave() -> None:
     distributed = group()
     if distributed is not None:
-        gc.collect()  # what is left of a model that was trained holds on to the group
+        gc.collect()  # remains of a trained model keep the group alive
         distributed.destroy_process_group()
 
 
 def store() -> Any:
-    """Where the processes have met: keys and values that all of them can set and get; None where there is one alone."""
+    """Return the key-value store that all processes share; None if there is only one process."""
     distributed = group()
     if distributed is None or world_size() == 1:
         return None
-    # There is no public way to it, and no other way to say something to a process that does not listen.
+    # There is no public accessor, and no other way to reach a process that takes part in no collective.
     return distributed.distributed_c10d._get_default_store()
 
 
 def local_device(device: torch.device) -> torch.device:
-    """Where this process trains a model that the script put on ``device``: ``torchrun`` gives each a GPU of its own."""
+    """Return the device on which this process trains a model that is on ``device``: its own GPU under ``torchrun``."""
     import torch
 
     if device.type != "cuda" or world_size() == 1 or "LOCAL_RANK" not in os.environ:

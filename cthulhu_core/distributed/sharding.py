@@ -1,4 +1,4 @@
-"""Weights of which each process holds a part (``fully_shard``): how they become that, and what is copied into them."""
+"""Weights of which each process holds a part (``fully_shard``)."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from cthulhu_core.distributed.ranks import world_size
 from cthulhu_core.distributed.unwrap import inner
 
 CONTAINER = "_contains_layers"
-"""A module that sets this attribute is a container, as ``nn.Sequential`` is: its layers are sharded one by one."""
+"""A module with this attribute is a container, like ``nn.Sequential``: its layers are sharded one by one."""
 
 
 def is_sharded(tensor: object) -> bool:
-    """Whether this process holds a part of ``tensor``.
+    """Return whether this process holds only a part of ``tensor``.
 
     Example:
         >>> is_sharded(torch.ones(2))
         False
     """
-    # Where nobody has imported it, there is none; to import it takes time.
+    # If nobody has imported the module, there is no DTensor; importing it takes time.
     distributed = sys.modules.get("torch.distributed.tensor")
     return distributed is not None and isinstance(tensor, distributed.DTensor)
 
 
 def has_parts(model: Any) -> bool:
-    """Whether each process holds a part of the weights of ``model``, which may be anything in a loop of one's own."""
+    """Return whether each process holds a part of the weights of ``model``, which may be any object."""
     return any(is_sharded(weight) for weight in getattr(model, "parameters", tuple)())
 
 
 def shard(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Leave to each process its part of the weights of ``model``, and of what ``optimizer`` remembers of them.
+    """Shard the weights of ``model`` and the state of ``optimizer`` over all processes.
 
-    All begin with the weights of the main process. What is gathered at once for a forward pass is a layer of a
-    ``Pile``, ``Sequential`` or ``ModuleList``, and what is outside of them. A model that is sharded is left as it is.
+    All processes start from the weights of the main one. Layers of a ``Pile``, ``Sequential`` or ``ModuleList`` are
+    gathered one at a time in the forward pass. A sharded model is left as it is.
 
     Raises:
         ImportError: this version of PyTorch has no ``fully_shard``.
@@ -76,7 +76,7 @@ def _blocks(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _move(optimizer: torch.optim.Optimizer, parts: dict[int, nn.Parameter]) -> None:
-    """Have ``optimizer`` train the parts in the place of the whole weights, which are named by their ids."""
+    """Make ``optimizer`` train the parts instead of the whole weights, which are given by their ids."""
     state: defaultdict[Any, Any] = defaultdict(dict)
     for whole, values in optimizer.state.items():
         part = parts[id(whole)]
@@ -85,13 +85,13 @@ def _move(optimizer: torch.optim.Optimizer, parts: dict[int, nn.Parameter]) -> N
     for group in optimizer.param_groups:
         group["params"] = [parts[id(whole)] for whole in group["params"]]
         if group.get("fused") and not isinstance(optimizer, (torch.optim.Adam, torch.optim.AdamW)):
-            # Parts have a fused kernel for these alone.
+            # Only Adam and AdamW have fused kernels for sharded weights.
             group["fused"] = None
             optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
 
 
 def alike(value: Any, weight: Tensor) -> Any:
-    """``value``, a tensor of the shape of ``weight``, whole or in parts as ``weight`` is; anything else as it is."""
+    """Return ``value`` sharded as ``weight`` is if it has its shape; anything else unchanged."""
     if not isinstance(value, Tensor) or value.shape != weight.shape or is_sharded(value) == is_sharded(weight):
         return value
     if not is_sharded(weight):
@@ -99,12 +99,12 @@ def alike(value: Any, weight: Tensor) -> Any:
     from torch.distributed.tensor import distribute_tensor
 
     part: Any = weight
-    # All processes have the whole of it: none needs to send it.
+    # All processes have the whole tensor, so none needs to send it.
     return distribute_tensor(value.to(part.device), part.device_mesh, part.placements, src_data_rank=None)
 
 
 def copy_into(view: Any, value: Any) -> None:
-    """Copy ``value`` into ``view``; either may be in parts. Where any is, all processes must do it."""
+    """Copy ``value`` into ``view``. Either may be sharded; if one is, all processes must call this."""
     value = alike(value, view)
     if is_sharded(view):
         value = value.redistribute(view.device_mesh, view.placements)
@@ -117,7 +117,7 @@ def _whole(value: Any) -> Tensor:
 
 
 def state_alike(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
-    """The state of an optimizer, whole or in parts as the weights are that ``optimizer`` trains."""
+    """Return the state of an optimizer, sharded as the weights are that ``optimizer`` trains."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     numbers = [number for group in state["param_groups"] for number in group["params"]]
     of = dict(zip(numbers, weights, strict=True))

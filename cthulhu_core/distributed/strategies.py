@@ -1,4 +1,4 @@
-"""How several processes train one model: PyTorch's own engine, and when it sums up gradients."""
+"""How several processes train one model: PyTorch's own wrappers, and when they reduce gradients."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from cthulhu_core.distributed.sharding import has_parts, is_sharded
 
 
 def distributed(model: nn.Module, device: torch.device) -> nn.Module:
-    """What is called in the place of ``model`` where gradients are computed.
+    """Return the module to call instead of ``model`` to compute gradients.
 
-    That is itself where one process trains alone, or where each holds a part of the weights.
+    It is ``model`` itself if there is one process, or if each process holds a part of the weights.
     """
     if world_size() == 1 or has_parts(model):
         return model
@@ -26,10 +26,10 @@ def distributed(model: nn.Module, device: torch.device) -> nn.Module:
 
 @contextmanager
 def unsummed(model: Any) -> Iterator[None]:
-    """Leave gradients as they are in each process: more are added to them.
+    """Accumulate gradients in each process without reducing them.
 
-    Where each holds a part of the weights, it is left with its part of the gradients, summed up: the whole of them is
-    what there is no room for.
+    If each process holds a part of the weights, its part of the gradients is reduced anyway: there is no room for all
+    of them.
     """
     if isinstance(model, nn.parallel.DistributedDataParallel):
         with model.no_sync():
@@ -39,7 +39,7 @@ def unsummed(model: Any) -> Iterator[None]:
 
 
 def sum_up(optimizer: torch.optim.Optimizer) -> None:
-    """Make of gradients that were left as they are their mean over all processes."""
+    """Replace gradients that were not reduced by their mean over all processes."""
     if world_size() == 1:
         return
     for group in optimizer.param_groups:
@@ -50,7 +50,7 @@ def sum_up(optimizer: torch.optim.Optimizer) -> None:
 
 
 def share_buffers(model: nn.Module) -> None:
-    """Take the buffers of the main process, whose are saved: each has the statistics of its own batches."""
+    """Copy the buffers of the main process, which saves its own: each process has statistics of its own batches."""
     if world_size() > 1:
         with torch.no_grad():
             for buffer in model.buffers():

@@ -1,4 +1,4 @@
-"""The module that is meant, and its class, below what others have wrapped around it."""
+"""The module inside wrappers such as ``DistributedDataParallel``, and its class."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 WRAPPER = "_wraps_module"
-"""A class that sets this attribute only wraps the module in ``module``; its subclasses do more, and are kept."""
+"""A class with this attribute only wraps its child ``module``. Subclasses may do more, and are not unwrapped."""
 
 
 def inner(model: nn.Module) -> nn.Module:
-    """``model`` without what is only wrapped around it: a Lump, DistributedDataParallel, ``torch.compile``.
+    """Return the module inside a Lump, ``DistributedDataParallel``, ``torch.compile``, or any nesting of them.
 
     Example:
         >>> module = nn.Linear(2, 1)
@@ -26,7 +26,7 @@ def inner(model: nn.Module) -> nn.Module:
         is_wrapper = vars(class_of(model)).get(WRAPPER, False)
         if is_wrapper or isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             name = "module"
-        elif "_orig_mod" in model._modules:  # as torch.compile calls what it wraps
+        elif "_orig_mod" in model._modules:  # torch.compile's name for what it wraps
             name = "_orig_mod"
         else:
             return model
@@ -37,7 +37,7 @@ def inner(model: nn.Module) -> nn.Module:
 
 
 def class_of(module: object) -> type:
-    """The class of which ``module`` was made: ``fully_shard`` has given it one that is derived from that.
+    """Return the class that ``module`` was made from; ``fully_shard`` replaces it by a subclass.
 
     Example:
         >>> class_of(nn.Linear(2, 1)).__name__
@@ -45,5 +45,5 @@ def class_of(module: object) -> type:
     """
     cls = type(module)
     fsdp: Any = sys.modules.get("torch.distributed.fsdp")
-    # Its class comes first, then that of the parts, then the one that it was.
+    # The order is: the class made by fully_shard, FSDPModule, the original class.
     return cls.__mro__[2] if hasattr(fsdp, "FSDPModule") and isinstance(module, fsdp.FSDPModule) else cls

@@ -1,7 +1,7 @@
-"""Values of batches: they stay on their device until somebody asks, and are then read all at once.
+"""Averages of the values of batches, which stay on their device until somebody reads them.
 
 A value is a number, a tensor of one element, or an object with ``compute()`` (a metric that keeps its own state).
-This module does not import torch: it works with what it is given.
+torch is imported only to add up tensors.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from typing import Any
 from cthulhu_core.distributed.agreement import sum_over_ranks
 from cthulhu_core.distributed.ranks import world_size
 
-# So many batches are kept before they are summed on the device: one sum instead of one per batch.
+# Batches kept before they are summed on the device: one sum for all of them instead of one for each.
 _PENDING = 256
 
 
 def read(values: Mapping[str, Any], of_all: bool = False) -> dict[str, Any]:
-    """``values`` as plain Python numbers (or lists of them), with one wait for the device for all together.
+    """Return ``values`` as Python numbers, or lists of them, waiting for the device only once.
 
     Args:
         values: numbers, tensors, objects with ``compute()``.
-        of_all: whether all processes of a distributed training ask, so that these objects may compute what is over
-            all of them.
+        of_all: whether all processes of a distributed training call this, so that ``compute()`` may reduce over them.
 
     >>> read({"loss": 0.5})
     {'loss': 0.5}
@@ -49,14 +48,14 @@ def read(values: Mapping[str, Any], of_all: bool = False) -> dict[str, Any]:
 def _computed(metric: Any, of_all: bool) -> Any:
     if of_all or world_size() == 1:
         return metric.compute()
-    # One of torchmetrics would wait for the other processes, and keep what it computes for their sake.
+    # A torchmetrics object would wait for the other processes, and cache what it computes with them.
     alone = copy.deepcopy(metric)
     alone.distributed_available_fn = lambda: False
     return alone.compute()
 
 
 def _plain(value: Any) -> Any:
-    """A tensor or array as numbers: one of one element is a number, whatever its shape."""
+    """Return a tensor or array as numbers; one element is one number, whatever its shape."""
     number = value.tolist()
     while isinstance(number, list) and len(number) == 1:
         (number,) = number
@@ -64,10 +63,12 @@ def _plain(value: Any) -> Any:
 
 
 class Averages:
-    """Averages of values over batches, weighted by their number of samples.
+    """Averages of values over batches, weighted by the number of samples.
 
-    Tensors are summed on their device in float64 (in float32 where the device has no other) and read only by
-    :meth:`result`. Values named in ``stateful`` are not averaged: the last one counts.
+    Tensors are summed on their device in float64 (float32 on devices without it) and read only by :meth:`result`.
+
+    Args:
+        stateful: names of values that are not averaged; their last value counts.
     """
 
     def __init__(self, stateful: Iterable[str] = ()) -> None:
@@ -75,24 +76,29 @@ class Averages:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, ``stateful`` excepted."""
+        """Forget all values."""
         self._sums: dict[str, Any] = {}
         self._sizes: dict[str, int] = {}
         self._last: dict[str, Any] = {}
         self._pending: dict[str, tuple[list[Any], list[int]]] = {}
 
     def add(self, values: Mapping[str, Any], size: int, numbers: Mapping[str, Any] | None = None) -> None:
-        """Count in the values of a batch of ``size`` samples; ``numbers``: the same, if they have been read.
+        """Add the values of a batch.
+
+        Args:
+            values: the values by name.
+            size: number of samples in the batch.
+            numbers: the same values as Python numbers, if they have been read already.
 
         Raises:
-            ValueError: a value is no number.
+            ValueError: a value is not a number.
         """
         for name, recorded in values.items():
             if name in self.stateful or hasattr(recorded, "compute"):
                 self._last[name] = recorded
                 continue
             value = recorded if numbers is None else numbers[name]
-            if not size:  # a name that other processes of a distributed training have a value for
+            if not size:  # other processes of a distributed training have a value of this name
                 self._sums.setdefault(name, 0.0)
                 self._sizes.setdefault(name, 0)
             elif isinstance(value, (int, float)) or not hasattr(value, "detach"):
@@ -126,7 +132,7 @@ class Averages:
         self._sizes[name] = self._sizes.get(name, 0) + sum(sizes)
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been added so far. Nothing is summed for it, so that later sums have the same bits."""
+        """Return what has been added so far, not yet summed, so that later sums have the same bits."""
         return {
             "sums": self._sums,
             "sizes": self._sizes,
@@ -135,7 +141,7 @@ class Averages:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], device: Any = None) -> None:
-        """Go on from there, with values on ``device``."""
+        """Continue from a state, with values on ``device``."""
 
         def placed(value: Any) -> Any:
             return value.to(device) if device is not None and hasattr(value, "to") else value
@@ -144,14 +150,14 @@ class Averages:
         self._sizes = dict(state["sizes"])
         pending: Mapping[str, tuple[list[Any], list[int]]] = state["pending"]
         self._pending = {name: ([placed(v) for v in values], list(sizes)) for name, (values, sizes) in pending.items()}
-        # Of a metric that keeps its own state, the value so far: the next batch brings the object.
+        # For a stateful metric, this is the value so far: the next batch brings the object.
         self._last = dict(state["last"])
 
     def result(self, of_all: bool = False) -> dict[str, Any]:
-        """The averages as Python numbers: the one read from the device.
+        """Return the averages as Python numbers; waits for the device.
 
         Args:
-            of_all: over all processes of a distributed training, which all must ask for.
+            of_all: average over all processes of a distributed training; all of them must call this.
         """
         for name in list(self._pending):
             self._sum_up(name)

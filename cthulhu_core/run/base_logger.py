@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class BaseLogger(Callback):
-    """Puts the averages over the epoch into the ``logs`` of ``on_epoch_end``; applied to every run.
+    """Puts the averages over the epoch into the ``logs`` of ``on_epoch_end``. Every run has one.
 
-    Averages are weighted by the number of samples in each batch. The sums stay on the device: they are read once,
-    at the end of the epoch.
+    Averages are weighted by the number of samples in each batch. The sums stay on the device and are read once, at the
+    end of the epoch.
 
     Args:
-        stateful_metrics: names of metrics that keep their own state and must not be averaged; their last value
-            is logged as it is.
+        stateful_metrics: names of metrics that keep their own state and must not be averaged; their last value is
+            logged as it is.
     """
 
     logged = ()
@@ -31,11 +31,11 @@ class BaseLogger(Callback):
         self._averages = Averages(self.stateful_metrics)
 
     def averages(self) -> Logs:
-        """The averages over the epoch so far; reads them from the device."""
+        """Return the averages over the epoch so far; waits for the device."""
         return self._averages.result()
 
     def state_dict(self) -> dict[str, Any]:
-        """The sums of the epoch that is under way."""
+        """Return the sums of the current epoch."""
         return self._averages.state_dict()
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:

@@ -1,4 +1,4 @@
-"""Batch: what went into the model, what came out, and the values that were recorded. Whose turn it is says run.py."""
+"""One batch of a run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cthulhu_core.run.averages import read
 
 
 class Batch:
-    """One batch: what went in, what came out, and its values, which stay on their device until they are read.
+    """One batch: its inputs, targets and outputs, and the recorded values, which stay on their device until read.
 
     Attributes:
         index: number of the batch, from 0 in each epoch.
-        inputs, targets, outputs: tensors, or lists, tuples or dicts of them; None where there are none.
+        inputs, targets, outputs: tensors, or lists, tuples or dicts of them; None if there are none.
         values: ``loss`` and metrics, as they were recorded.
-        numbers: the same as Python numbers, if somebody has asked for them; else None.
+        numbers: the same values as Python numbers; None until somebody reads them.
     """
 
     __slots__ = ("_mean_size", "_size", "index", "inputs", "numbers", "outputs", "targets", "values")
@@ -38,7 +38,7 @@ class Batch:
 
     @property
     def mean_size(self) -> float:
-        """Number of samples in the mean over all processes of a distributed training."""
+        """Mean number of samples in a process of a distributed training."""
         return self.size if self._mean_size is None else self._mean_size
 
     @property
@@ -62,14 +62,14 @@ class Batch:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """All values but the loss, as they were recorded."""
+        """All values except the loss, as they were recorded."""
         return {name: value for name, value in self.values.items() if name != "loss"}
 
     def number(self, name: str) -> Any:
-        """One value as a Python number: waits for the device unless the numbers are there already.
+        """Return one value as a Python number; waits for the device unless the numbers have been read already.
 
         Raises:
-            KeyError: nothing was recorded under ``name``; the message lists the names that were.
+            KeyError: nothing was recorded under ``name``; the message lists the recorded names.
 
         Example:
             >>> batch = Batch(0, None)
@@ -83,7 +83,7 @@ class Batch:
         return read({name: self.values[name]})[name] if self.numbers is None else self.numbers[name]
 
     def logs(self) -> Logs:
-        """``batch``, ``size`` and the values as Python numbers: waits for the device the first time."""
+        """Return ``batch``, ``size`` and the values as Python numbers; waits for the device the first time."""
         if self.numbers is None:
             self.numbers = read(self.values)
         return {"batch": self.index, "size": self.size, **self.numbers}

@@ -8,7 +8,7 @@ from cthulhu_core.contract.callback import METHODS, Callback
 from cthulhu_core.contract.conformance import is_overridden, marked
 from cthulhu_core.contract.hookspecs import HOOKS, hookimpl
 
-# pluggy reads the names of arguments from the code object, so each shape needs a function of its own.
+# pluggy reads argument names from the code object, so each signature needs a function of its own.
 _BRIDGES: dict[tuple[str, ...], Callable[[Callable[..., None]], Callable[..., None]]] = {
     (): lambda method: lambda: method(),
     ("logs",): lambda method: lambda logs: method(logs),
@@ -20,10 +20,10 @@ _BRIDGES: dict[tuple[str, ...], Callable[[Callable[..., None]], Callable[..., No
 
 
 class Bridge:
-    """What pluggy holds for a participant: its hookimpls and, for a callback, a function for each overridden method.
+    """The hookimpls of a participant and, for a callback, a function for each overridden method.
 
     Attributes:
-        methods: from those functions to the methods, which a snapshot calls directly.
+        methods: the method behind each of those functions, which a snapshot calls directly.
     """
 
     def __init__(self, plugin: object) -> None:
@@ -38,5 +38,5 @@ class Bridge:
             setattr(self, name, getattr(plugin, name))
 
     def __dir__(self) -> list[str]:
-        # pluggy looks at every attribute of what it registers, slowly.
+        # pluggy inspects every attribute of what it registers, slowly.
         return [name for name in vars(self) if name != "methods"]

@@ -1,12 +1,12 @@
-"""What participants cost: the time that a run spends in their hooks, and the line that says who takes much of it.
+"""The time that a run spends in the hooks of each participant.
 
-Hooks of train, epoch and the like are timed at each call. Hooks of batches are timed in some batches, chosen so that
-the timing takes a fifth of a percent of the run at most: in each of them where a batch takes ten milliseconds, in one
-of a hundred where it takes a tenth of one. A batch that stands for others counts as many times. Which ones is drawn,
-not counted off, so that a callback that works in every hundredth batch is met as often as it works. The first batch
-after a beginning (of the run, an epoch, a validation) is timed and stands for itself: what is done once is.
+Hooks of train, epoch and the like are timed at every call. Hooks of batches are timed in a sample of the batches, so
+that timing takes at most 0.2 % of the run: in every batch if a batch takes 10 ms, in one of a hundred if it takes
+0.1 ms. A sampled batch counts for those it represents. Samples are drawn at random, so that a callback that works in
+every hundredth batch is hit as often as it works. The first batch of a run, an epoch or a validation is always timed
+and represents only itself, because work that is done once is done there.
 
-The time is that of Python. What a callback lets a device do goes on after its call; it is not counted.
+Only Python's time is measured, not the work that a callback leaves to a device.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 SHARE_OF_TIMING = 0.0015
 SECONDS_OF_A_TIMER = 1e-6
-"""What timing one call costs, rather too much than too little."""
+"""The cost of timing one call; an upper estimate."""
 NOTICEABLE = 0.05
-"""The share of a run above which a callback is named at its end, and how many seconds it must have taken at least."""
+"""The share of a run, and the seconds, above which a callback is named at the end."""
 
 
 class Cost(NamedTuple):
-    """What one participant cost a run in one hook.
+    """The time that one participant took in one hook.
 
     Attributes:
         name: the class of the callback, or the name of a module.
-        package: name and version of the distribution that offers it; empty if none does.
+        package: name and version of the distribution that provides it; empty if none does.
         hook: e.g. ``"cthulhu_batch_end"``.
         seconds: the time spent there.
-        share: of the time that the run took, from 0 to 1.
+        share: fraction of the time that the run took, from 0 to 1.
     """
 
     name: str
@@ -51,15 +51,15 @@ class Cost(NamedTuple):
 
 
 class Costs:
-    """The account of one run, and which of its batches are timed.
+    """The times of one run, and the choice of batches that are timed.
 
     Args:
-        clock: gives seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self._clock = clock
-        # What is drawn here must not change what the training draws.
+        # A generator of its own, so that training draws the same numbers.
         self._random = random.Random(0)
         self._seconds: defaultdict[tuple[Participant, str], float] = defaultdict(float)
         self._timers: dict[str, int] = {}
@@ -69,31 +69,31 @@ class Costs:
         self._begun = self._ended = 0.0
 
     def begin(self) -> None:
-        """The run begins; :meth:`begin_anew` follows, as at other beginnings."""
+        """Begin the run; call :meth:`time_next` next."""
         self._seconds.clear()
         self._timers.clear()
         self._ended = 0.0
         self._begun = self._clock()
 
     def end(self) -> None:
-        """The run is over."""
+        """End the run."""
         self._ended = self._clock()
 
     # --- which batches ------------------------------------------------------------------------------------------------
 
-    def begin_anew(self) -> None:
-        """What follows next may happen for the first time: the next batch is timed for itself."""
+    def time_next(self) -> None:
+        """Time the next batch and let it represent only itself: something may happen for the first time."""
         self._weight = self._next_weight = 1
         self._batch_begun = None
 
     def begin_batch(self) -> None:
-        """A batch that is timed begins."""
+        """Begin a batch that is timed."""
         self._weight = self._next_weight
         self._batch_begun = self._clock()
 
     def batches_to_skip(self) -> int:
-        """How many batches now pass untimed, where one that was timed has ended."""
-        if self._batch_begun is None:  # it is not known how long a batch takes
+        """Return how many batches to leave untimed after one that was timed."""
+        if self._batch_begun is None:  # the duration of a batch is unknown
             return 0
         seconds = max(self._clock() - self._batch_begun, 1e-9)
         timing = SECONDS_OF_A_TIMER * (2 + sum(self._timers.values()))
@@ -104,7 +104,7 @@ class Costs:
     # --- timing -------------------------------------------------------------------------------------------------------
 
     def timed(self, call: HookCall, of_batches: bool) -> HookCall:
-        """The same calls, each of them timed."""
+        """Return the same calls, each with a timer."""
         if of_batches:
             self._timers[call.hook] = len(call.calls) + 2 * len(call.wrappers)
 
@@ -133,7 +133,7 @@ class Costs:
     def _timed_wrapper(
         self, wrapper: Callable[..., AbstractContextManager[None]], key: tuple[Participant, str], of_batches: bool
     ) -> Callable[..., AbstractContextManager[None]]:
-        """What is timed is the wrapper without what it wraps."""
+        """Return the wrapper with a timer that excludes what it wraps."""
 
         @contextmanager
         def timed(*arguments: Any) -> Iterator[None]:
@@ -154,7 +154,7 @@ class Costs:
     # --- the account --------------------------------------------------------------------------------------------------
 
     def costs(self) -> list[Cost]:
-        """Who cost how much in which hook, the most costly first."""
+        """Return the time of each participant in each hook, the most expensive first."""
         run = (self._ended or self._clock()) - self._begun
         found = [
             Cost(participant.name, participant.package, hook, seconds, seconds / run if run > 0 else 0.0)
@@ -163,9 +163,9 @@ class Costs:
         return sorted(found, key=lambda cost: -cost.seconds)
 
     def line(self) -> str:
-        """Who took a noticeable part of the run, and in which hook most; empty where nobody did.
+        """Return the participants that took a noticeable share of the run, and the hook that took most; may be empty.
 
-        BaseLogger and History are left out: nobody could do without them.
+        BaseLogger and History are left out, because every run needs them.
         """
         of: defaultdict[tuple[str, str], list[Cost]] = defaultdict(list)
         for cost in self.costs():

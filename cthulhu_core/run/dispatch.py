@@ -44,7 +44,7 @@ class Dispatch:
             self.manager.register(bridge, name=f"{position} {participant.name}")
 
     def snapshot(self, hook: str) -> HookCall | None:
-        """What pluggy would call for ``hook`` now, in its order, but for who has left; None when that is nothing."""
+        """Return what ``hook`` calls now, in order, without participants that left it; None if that is nothing."""
         held = [
             implementation
             for implementation in getattr(self.manager.hook, hook).get_hookimpls()
@@ -52,22 +52,22 @@ class Dispatch:
         ]
         if not held:
             return None
-        # pluggy keeps first what it calls last; a teardown undoes, so it starts with the last.
+        # pluggy lists first what it calls last. A teardown starts with the last participant.
         order = held if hook == "cthulhu_teardown" else held[::-1]
         return HookCall(
             self.context, hook, [(self._of[id(implementation.plugin)], implementation) for implementation in order]
         )
 
     def leave(self, plugin: object, hook: str) -> None:
-        """Leave ``plugin`` out of the snapshots of ``hook`` from now on."""
+        """Leave ``plugin`` out of later snapshots of ``hook``."""
         self._left.add((id(plugin), hook))
 
     def return_all(self) -> None:
-        """Take in again who has left."""
+        """Include in later snapshots everyone that left a hook."""
         self._left.clear()
 
     def report(self) -> None:
-        """Say at the end of the run who was taken out of it."""
+        """Log which participants were taken out of the run."""
         for participant in self.participants:
             if participant.disabled:
                 logger.warning(

@@ -33,14 +33,14 @@ def explain(dispatch: Dispatch) -> str:
 
 
 def _participants(dispatch: Dispatch, hook: str, indent: int) -> list[str]:
-    """A line for each of those who are called at ``hook``, and why they are."""
+    """Return a line for each participant that is called at ``hook``, with the reason why it takes part."""
     call = dispatch.snapshot(hook)
     called = [] if call is None else [*call.wrappers, *call.calls]
     return [f"{' ' * indent}- {participant}: {participant.reason}" for participant, _, _ in called]
 
 
 def _pseudocode() -> list[str]:
-    """The indented block with which the module of the specifications opens."""
+    """Return the indented block at the top of the docstring of the specifications."""
     text = (hookspecs.__doc__ or "").split("::\n", 1)[1]
     block = re.match(r"(?:\n|    .*\n)+", text)
     return [line[4:] for line in block[0].splitlines() if line] if block else []

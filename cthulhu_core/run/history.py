@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class History(Callback):
-    """Records what each epoch logged; ``summon`` returns it, and ``model.history`` is it while training runs.
+    """Records what each epoch logged. Every run has one: ``summon`` returns it, and ``model.history`` holds it.
 
     Attributes:
-        history: for each name in the logs, the list of its values, one for each epoch that had one.
+        history: the values of each name in the logs, one for each epoch that had it.
         epoch: the indices (from 0) of the epochs that have ended.
-        params: what ``summon`` was told.
-        manifest: who took part: packages, versions, arguments, as plain data (see :meth:`cthulhu_core.Run.manifest`).
+        params: the arguments of ``summon``.
+        manifest: the participants with packages, versions and arguments (see :meth:`cthulhu_core.Run.manifest`).
 
     Example:
         >>> history = model.summon(x, y, epochs=2, verbose=0)
@@ -50,7 +50,7 @@ class History(Callback):
             self._epochs.setdefault(name, []).append(epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that is recorded."""
+        """Return everything recorded so far."""
         return {"epoch": self.epoch, "history": self.history, "epochs": self._epochs}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
@@ -59,20 +59,20 @@ class History(Callback):
         self._epochs = {name: list(epochs) for name, epochs in state["epochs"].items()}
 
     def epochs_of(self, name: str) -> list[int]:
-        """The epochs (from 0) to which the values of ``history[name]`` belong, in their order.
+        """Return the epochs (from 0) to which the values of ``history[name]`` belong, in order.
 
         Raises:
-            KeyError: nothing was logged under ``name``; the message lists the names that were.
+            KeyError: nothing was logged under ``name``; the message lists the logged names.
         """
         if name not in self._epochs:
             raise KeyError(f"no {name!r} in this history; it has {sorted(self._epochs)}")
         return list(self._epochs[name])
 
     def plot(self, filename: str | None = None) -> Figure:
-        """Draw each quantity over the epochs, training and validation in one chart.
+        """Plot each quantity over the epochs, with training and validation in one chart.
 
         Args:
-            filename: where to save the picture, e.g. ``"curves.png"``; not saved if None.
+            filename: the file to save the figure to, e.g. ``"curves.png"``; not saved if None.
 
         Returns:
             The matplotlib figure.
@@ -85,7 +85,7 @@ class History(Callback):
             from matplotlib.figure import Figure
         except ImportError:
             raise ImportError("History.plot() draws with matplotlib: pip install matplotlib") from None
-        # Only what is a number can be drawn; a callback may have logged anything.
+        # Only numbers can be plotted; a callback may have logged anything.
         drawable = [name for name, values in self.history.items() if all(isinstance(v, (int, float)) for v in values)]
         charts = list(dict.fromkeys(name.removeprefix("val_") for name in drawable))
         if not charts:
@@ -104,5 +104,5 @@ class History(Callback):
         return figure
 
     def __getstate__(self) -> dict[str, Any]:
-        # What was recorded can go anywhere; the model and the run it came from stay here.
+        # The records can be pickled; the model and the run cannot, or should not.
         return {name: value for name, value in vars(self).items() if name not in ("model", "run")}

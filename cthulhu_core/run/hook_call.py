@@ -17,11 +17,11 @@ from cthulhu_core.run.call_context import CallContext
 
 
 class HookCall:
-    """All implementations of one hook, in order: calling it calls them.
+    """All implementations of one hook. Calling it calls them in order.
 
     Attributes:
-        calls: for each implementation: whose it is, the function, and which of ``selections`` it takes.
-        selections: each takes the hook's arguments to the tuple that some implementations name.
+        calls: participant, function and index into ``selections`` of each implementation.
+        selections: functions that pick, from the arguments of the hook, those that implementations name.
         needs_logs: whether any implementation names ``logs``.
     """
 
@@ -69,7 +69,7 @@ class HookCall:
     def replaced(
         self, function: Callable[[Participant, Any], Any], wrapper: Callable[[Participant, Any], Any]
     ) -> HookCall:
-        """The same calls with other functions in the place of theirs: what ``function``, ``wrapper`` make of them."""
+        """Return the same calls with each function replaced by ``function(participant, it)``; likewise wrappers."""
         twin = copy.copy(self)
         twin.calls = [(participant, function(participant, call), choice) for participant, call, choice in self.calls]
         twin.wrappers = [
@@ -78,7 +78,7 @@ class HookCall:
         return twin
 
     def guarded(self, *arguments: Any) -> list[BaseException]:
-        """Call all of them, whoever raises; the exceptions are returned, each with its note."""
+        """Call all implementations even if some raise, and return the exceptions, each with its note."""
         errors: list[BaseException] = []
         chosen = [select(arguments) for select in self.selections]
         try:
@@ -111,7 +111,7 @@ class HookCall:
                     raise
 
     def _wrapper(self, participant: Participant, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A wrapper, which is a generator around the inner calls, as the context manager that it amounts to."""
+        """Return a hook wrapper, which is a generator around the inner calls, as a context manager."""
         context = contextlib.contextmanager(function)
 
         @contextlib.contextmanager
@@ -125,14 +125,14 @@ class HookCall:
                         inner = error
                         raise
             except BaseException as error:
-                if error is not inner:  # it raised this itself
+                if error is not inner:  # the wrapper itself raised
                     self.context.note(error, participant, self.hook)
                 raise
 
         return wrapper
 
     def _alone(self, function: Callable[..., Any]) -> Callable[..., None]:
-        """``function``, which the main process calls alone."""
+        """Return ``function``, called in the main process only."""
 
         def alone(*arguments: Any) -> None:
             self.context.is_alone = True
@@ -144,7 +144,7 @@ class HookCall:
         return alone
 
     def _forgive(self, participant: Participant, function: Callable[..., Any]) -> Callable[..., None]:
-        """``function`` under ``on_error = "disable"``."""
+        """Return ``function`` with the policy of ``on_error = "disable"``."""
         failures, hook = participant.failures, self.hook
         name = f"{hook} {getattr(function, '__qualname__', function)}"
         failures.setdefault(name, 0)
@@ -154,7 +154,7 @@ class HookCall:
                 return
             try:
                 function(*arguments)
-            except Exception as error:  # noqa: BLE001 - whatever an observer raises, training goes on
+            except Exception as error:  # noqa: BLE001 - an observer never ends training
                 failures[name] += 1
                 self.context.forgive(error, participant, hook, failures[name])
             else:
@@ -164,7 +164,7 @@ class HookCall:
 
 
 def _selection(indices: list[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """A function that takes a tuple to the tuple of those of its elements."""
+    """Return a function from a tuple to the tuple of its elements at ``indices``."""
     if len(indices) > 1:
         return itemgetter(*indices)
     return itemgetter(slice(indices[0], indices[0] + 1) if indices else slice(0))

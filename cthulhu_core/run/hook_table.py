@@ -77,4 +77,4 @@ class HookTable:
     def time_everything(self) -> None:
         """Time everything from here to the end of the next batch."""
         self.current, self.batches_to_skip = self._timed, 0
-        self._costs.begin_anew()
+        self._costs.time_next()

@@ -1,4 +1,4 @@
-"""What a run is going to log, for whoever must know it before the first epoch."""
+"""The names that a run is going to log, known before its first epoch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def planned_names(run: Run) -> list[str] | None:
-    """Every name that the epochs of ``run`` can log; None where that cannot be known before they have.
+    """Return every name that the epochs of ``run`` can log; None if it cannot be known in advance.
 
-    It is known where the run was told its metrics, and everybody in it says what they add (``Callback.logged``). Those
+    It is known if the run was given its metrics and all participants declare what they add (``Callback.logged``). Names
     with ``val_`` are logged in epochs that are validated.
 
     Example:
@@ -32,11 +32,11 @@ def planned_names(run: Run) -> list[str] | None:
 
 
 def added_by(plugin: object) -> tuple[str, ...] | None:
-    """The names that a callback or plugin says it adds to the logs of an epoch; None where it may add any."""
+    """Return the names that a callback or plugin declares to add to the logs of an epoch; None if it may add any."""
     if not isinstance(plugin, Callback):
         hooks = {options["specname"] or name for name, options in marked(plugin).items()}
         if hooks.isdisjoint(METHODS.values()):
-            return ()  # it offers services, and is never called in the loop
-    # What a subclass adds, its base class cannot have said; a plugin may be a module.
+            return ()  # it only offers services, and is never called in the loop
+    # Not inherited: a base class cannot know what its subclass adds. A plugin may be a module.
     logged: tuple[str, ...] | None = vars(plugin if inspect.ismodule(plugin) else type(plugin)).get("logged")
     return logged

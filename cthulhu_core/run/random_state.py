@@ -8,7 +8,7 @@ from typing import Any
 
 
 def random_state() -> dict[str, Any]:
-    """The state of all generators, as plain data and tensors. Waits for no device.
+    """Return the state of all random generators as plain data and tensors, without waiting for a device.
 
     Example:
         >>> state = random_state()
@@ -34,7 +34,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Put all generators into a state that :func:`random_state` gave; those of devices that are not here are left."""
+    """Restore a state that :func:`random_state` returned; generators of missing devices are skipped."""
     random.setstate(state["python"])
     if "numpy" in state:
         import numpy as np
@@ -52,10 +52,10 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 
 def scatter(number: int) -> None:
-    """Let the generators, which are in the same state in several processes, draw other numbers in each.
+    """Make generators that have the same state in several processes draw different numbers in each.
 
     Args:
-        number: another one in each process.
+        number: a different number in each process.
     """
     seed = (random.getrandbits(31) + number) % 2**32
     random.seed(seed)

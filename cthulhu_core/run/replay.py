@@ -10,9 +10,9 @@ from cthulhu_core.run.random_state import random_state, set_random_state
 
 
 class Replay:
-    """A pass over any data: it goes on by drawing the same batches again and leaving out those that are done.
+    """A pass over any data. On resume, it draws the same batches again and skips those that are done.
 
-    Data of our own does the same at less cost, with a ``pass_state`` and ``resumed`` of its own.
+    Data with ``pass_state`` and ``resumed`` of its own, as in ``training/``, does the same at less cost.
     """
 
     is_one_pass = False
@@ -25,11 +25,11 @@ class Replay:
         return iter(self._data)
 
     def pass_state(self) -> dict[str, Any]:
-        """The generators as they were when the pass began."""
+        """Return the random generators as they were when the pass began."""
         return self._random
 
     def resumed(self, state: dict[str, Any], batch: int, step: int) -> Iterator[Any]:
-        """The batches from number ``batch`` on."""
+        """Return the batches from number ``batch`` on."""
         set_random_state(state)
         self._random = state
         iterator = iter(self._data)

@@ -61,7 +61,7 @@ def resumption_of(run: Run, path: str | os.PathLike[str]) -> Resumption | None:
 
 
 def all_written(callbacks: Iterable[Callback]) -> list[str | os.PathLike[str]]:
-    """What ``resume_from="auto"`` can take.
+    """Return the checkpoints that ``resume_from="auto"`` can choose from.
 
     Raises:
         ValueError: no callback writes checkpoints.
@@ -77,7 +77,7 @@ def all_written(callbacks: Iterable[Callback]) -> list[str | os.PathLike[str]]:
 
 
 def agree(checkpoint: Checkpoint | None, path: str | os.PathLike[str]) -> None:
-    """See that all processes of a distributed training go on from the same checkpoint, or all from none.
+    """Check that all processes of a distributed training resume from the same checkpoint, or all from none.
 
     Raises:
         CheckpointError: they do not.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run_state(run: Run) -> dict[str, Any]:
-    """Everything that ``run`` needs to go on, as plain data and tensors, which are its own and no copies."""
+    """Return everything that ``run`` needs to continue, as plain data and tensors, which are not copies."""
     epoch, batch = run.next_batch
     callbacks = [record | {"state": _state(participant)} for participant, record in records(run)]
     return {
@@ -39,7 +39,7 @@ def run_state(run: Run) -> dict[str, Any]:
 
 
 def records(run: Run) -> Iterator[tuple[Participant, dict[str, Any]]]:
-    """The participants with what tells them from each other: package, version, name, and number among equals."""
+    """Yield the participants with what identifies them: package, version, name, and number among equal ones."""
     seen: Counter[tuple[str, str]] = Counter()
     given = run.given
     for participant in run.participants:
@@ -64,17 +64,17 @@ def key_of(record: dict[str, Any]) -> tuple[str, str, int]:
 
 
 def _state(participant: Participant) -> dict[str, Any]:
-    """What a participant remembers; a plugin that is no callback may have a ``state_dict``, too."""
+    """Return the state of a participant; plugins that are not callbacks may have a ``state_dict``, too."""
     ask: Any = getattr(participant.plugin, "state_dict", dict)
     state: dict[str, Any] = ask()
     return state
 
 
 def _metric_state(metric: Any) -> Any:
-    """The state of a metric that keeps its own, None if it does not give it."""
+    """Return the state of a stateful metric; None if it has no ``state_dict``."""
     if not hasattr(metric, "state_dict"):
         return None
-    if hasattr(metric, "persistent"):  # torchmetrics leaves out its values unless it is told otherwise
+    if hasattr(metric, "persistent"):  # torchmetrics saves its values only if they are persistent
         metric = copy.deepcopy(metric)
         metric.persistent(True)
     return metric.state_dict()
