@@ -25,7 +25,18 @@ _SUFFIX = ".template"
 _LONGEST = 35
 """Characters in a name: with more of them, lines of the files would be too long."""
 
-_IN_TEMPLATE = {"Any", "Callable", "CallbackContract", "Daoloth", "Logs", "Monitor", "Path", "Pile", "Run", "Sequence"}
+_IN_TEMPLATE = {
+    "Any",
+    "Callable",
+    "CallbackContract",
+    "Daoloth",
+    "Logs",
+    "Monitor",
+    "PackageContract",
+    "Pile",
+    "Run",
+    "Sequence",
+}
 """The classes that the files import: a callback of such a name would hide them."""
 
 

@@ -19,6 +19,7 @@ from cthulhu_core.testing.device_reads import DeviceReads
 from cthulhu_core.testing.disk import FailingDisk, read_only
 from cthulhu_core.testing.faults import At
 from cthulhu_core.testing.network import FailingNetwork
+from cthulhu_core.testing.package import PackageContract
 from cthulhu_core.testing.processes import Rank, run_ranks
 from cthulhu_core.testing.ranks import second_rank
 from cthulhu_core.testing.recorder import Call, Recorder
@@ -34,6 +35,7 @@ __all__ = [
     "FailingNetwork",
     "FakeClock",
     "Outcome",
+    "PackageContract",
     "Rank",
     "Recorder",
     "Writes",

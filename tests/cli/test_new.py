@@ -33,7 +33,7 @@ FILES = [
     "src/cthulhu_stop_when_good/py.typed",
     "src/cthulhu_stop_when_good/stop_when_good.py",
     "tests/test_contract.py",
-    "tests/test_readme.py",
+    "tests/test_package.py",
     "tests/test_stop_when_good.py",
 ]
 

@@ -93,7 +93,7 @@ class SharesItsList(Callback):
     """What it remembers is an attribute of the class."""
 
     caught_by = "test_two_instances_share_nothing"
-    losses: list[float] = []  # noqa: RUF012 - the fault
+    losses: list[float] = []
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.losses.append(epoch)
@@ -334,7 +334,7 @@ class CannotBePickled(Callback):
     """It says that it can be pickled, and holds a function that has no name."""
 
     caught_by = "test_it_survives_pickling_when_it_says_so"
-    declared = {"picklable": True}  # noqa: RUF012
+    declared = {"picklable": True}
 
     def __init__(self) -> None:
         self.better = lambda new, old: new < old
@@ -486,7 +486,7 @@ class TakesItsTime(Callback):
     """It waits in each batch."""
 
     caught_by = "test_no_hook_takes_longer_than_its_budget"
-    declared = {"seconds_per_batch": 0.005}  # noqa: RUF012
+    declared = {"seconds_per_batch": 0.005}
 
     @hookimpl
     def cthulhu_batch_end(self, batch: int) -> None:

@@ -8,12 +8,12 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from cthulhu_core.monitor import MonitorWarning
 
 from cthulhu.callbacks import LumpCheckpoint
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile, load_model
 from cthulhu_core import Callback, Run
+from cthulhu_core.contract.monitor import MonitorWarning
 
 NAN = math.nan
 
@@ -150,7 +150,7 @@ def test_verbose_0_is_silent(folder, train, capsys):
 
 
 def test_other_processes_than_the_main_one_neither_save_nor_print(folder, train, capsys, monkeypatch, files_in):
-    monkeypatch.setattr("cthulhu_core.dispatch.rank", lambda: 1)
+    monkeypatch.setattr("cthulhu_core.run.dispatch.rank", lambda: 1)
     train(LumpCheckpoint("w.hdf5", verbose=1), [0.5])
     assert capsys.readouterr().out == ""
     assert files_in(folder) == {}

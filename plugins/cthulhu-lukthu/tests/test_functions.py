@@ -60,7 +60,7 @@ def test_other_methods_of_a_callback_are_taken_by_name():
 def test_functions_that_are_not_given_are_not_registered():
     run = Run(SimpleNamespace(), callbacks=LuKthuCallback(on_epoch_end=lambda epoch, logs: None))
     run.train_begin()
-    hooks = {hook: [participant.name for participant, *_ in call.calls] for hook, call in run._hooks.items()}
+    hooks = {hook: [participant.name for participant, *_ in call.calls] for hook, call in run._hooks.current.items()}
     assert [hook for hook, names in hooks.items() if "LuKthuCallback" in names] == ["epoch_end"]
 
 

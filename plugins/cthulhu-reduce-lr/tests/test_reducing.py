@@ -10,12 +10,12 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from cthulhu_core.monitor import MonitorWarning
 
 from cthulhu.callbacks import Callback, ReduceLROnPlateau
 from cthulhu.layers import Daoloth
 from cthulhu.models import Lump, Pile
 from cthulhu_core import Run
+from cthulhu_core.contract.monitor import MonitorWarning
 
 
 def test_documented_arguments_and_defaults():

@@ -12,8 +12,8 @@ import pytest
 import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matching_warnings import warned
 from servers import HANG, RESET, TAKE, TAKE_AND_RESET, Server, closed_port
-from warned import warned
 
 from cthulhu.callbacks import Callback, RemoteMonitor
 

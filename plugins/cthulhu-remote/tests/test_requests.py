@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 import torch
+from matching_warnings import warned
 from servers import Server
-from warned import warned
 
 from cthulhu.callbacks import Callback, RemoteMonitor
 from cthulhu_core import Run
@@ -218,5 +218,5 @@ def test_without_every_no_batch_is_read_from_the_device(train, start):
     server = start(Server())
     run = train(RemoteMonitor(server.url), [{}], batches=[0.5])
     assert server.payloads == [{"epoch": 0, "loss": 0.5}]
-    assert "batch_end" in run._hooks
-    assert not run._hooks["batch_end"].needs_logs
+    assert "batch_end" in run._hooks.current
+    assert not run._hooks.current["batch_end"].needs_logs

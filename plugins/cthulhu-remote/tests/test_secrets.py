@@ -9,8 +9,8 @@ import traceback
 import warnings
 
 import pytest
+from matching_warnings import warned
 from servers import RESET, TAKE, Server
-from warned import warned
 
 from cthulhu.callbacks import RemoteMonitor
 

@@ -16,13 +16,13 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matching_warnings import warned
 from servers import TAKE, Server, closed_port
-from warned import warned
 
 from cthulhu.callbacks import RemoteMonitor
 from cthulhu_core import Run
 from cthulhu_remote.events import Event
-from cthulhu_remote.waiting import Memory, Spool
+from cthulhu_remote.queue import Memory, Spool
 
 LOGS = [{"loss": float(epoch)} for epoch in range(3)]
 
@@ -106,7 +106,7 @@ def test_process_that_is_killed_loses_no_event(train, start, spool, epochs):
 
 HOLDING = """
 import sys
-from cthulhu_remote.waiting import Spool
+from cthulhu_remote.queue import Spool
 spool = Spool(sys.argv[1])
 print("open", flush=True)
 sys.stdin.read()

@@ -12,8 +12,8 @@ from torch import nn
 from cthulhu.layers import Azatoth, Daoloth, TheHydra
 from cthulhu.models import Lump, Pile
 from cthulhu_tensorboard import histograms
+from cthulhu_tensorboard.bin_counts import limits
 from cthulhu_tensorboard.histograms import Activations, Gradients, Histograms, weights
-from cthulhu_tensorboard.tally import limits
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ def test_model_is_not_told_what_goes_wrong_while_counting(model, inputs, monkeyp
     def fail(self, values):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(histograms.Tally, "add", fail)
+    monkeypatch.setattr(histograms.BinCounts, "add", fail)
     activations = Activations(model)
     activations.watch()
     assert model(inputs).shape == (20, 2)

@@ -1,36 +1,13 @@
-"""The package: its entry point, what importing it imports, the example in its README."""
+"""The package: entry points, changelog, and the example in its README."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-from cthulhu_core.registry import rows
-
-import cthulhu_tensorboard
-from cthulhu.callbacks import TensorBoard
-
-README = Path(__file__).parents[1] / "README.md"
-
-
-def test_entry_point_offers_the_documented_name():
-    assert TensorBoard is cthulhu_tensorboard.TensorBoard
-    found = [
-        (row.record.distribution, row.record.value, row.state) for row in rows() if row.record.name == "TensorBoard"
-    ]
-    assert found == [("cthulhu-tensorboard", "cthulhu_tensorboard:TensorBoard", "offered")]
-
-
-def test_import_brings_nothing_heavy():
-    code = (
-        "import cthulhu_tensorboard, sys\n"
-        "cthulhu_tensorboard.TensorBoard()\n"
-        "print(sorted({'torch', 'numpy', 'tensorboard', 'tensorflow', 'google.protobuf'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
-
+from cthulhu_core.testing import PackageContract
+from cthulhu_tensorboard import TensorBoard
 
 EVERYTHING = """
 import sys
@@ -51,19 +28,29 @@ print("tensorflow" in sys.modules)
 """
 
 
-def test_an_installed_tensorflow_is_not_imported_and_nothing_is_printed(tmp_path):
-    tensorflow = tmp_path / "installed" / "tensorflow"
-    tensorflow.mkdir(parents=True)
-    (tensorflow / "__init__.py").write_text("raise SystemExit('TensorFlow was imported')")
-    code = f"import sys; sys.path.insert(0, {str(tensorflow.parent)!r})\n{EVERYTHING}"
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, str(tmp_path / "logs")], capture_output=True, text=True
-    )
-    assert (run.returncode, run.stdout, run.stderr) == (0, "False\n", "")
+class TestPackage(PackageContract):
+    callback = TensorBoard
 
+    def test_import_brings_nothing_heavy(self):
+        code = (
+            "import cthulhu_tensorboard, sys\n"
+            "cthulhu_tensorboard.TensorBoard()\n"
+            "print(sorted({'torch', 'numpy', 'tensorboard', 'tensorflow', 'google.protobuf'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        assert done.stdout == "[]\n"
 
-def test_example_in_the_readme_writes_what_the_page_says(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    exec(compile(example, str(README), "exec"), {"__name__": "readme"})
-    assert sorted(path.name for path in Path("run/logs").iterdir()) == ["train", "validation"]
+    def test_an_installed_tensorflow_is_not_imported_and_nothing_is_printed(self, tmp_path):
+        tensorflow = tmp_path / "installed" / "tensorflow"
+        tensorflow.mkdir(parents=True)
+        (tensorflow / "__init__.py").write_text("raise SystemExit('TensorFlow was imported')")
+        code = f"import sys; sys.path.insert(0, {str(tensorflow.parent)!r})\n{EVERYTHING}"
+        run = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code, str(tmp_path / "logs")], capture_output=True, text=True
+        )
+        assert (run.returncode, run.stdout, run.stderr) == (0, "False\n", "")
+
+    def test_example_in_the_readme_writes_what_the_page_says(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        self.run_readme()
+        assert sorted(path.name for path in Path("run/logs").iterdir()) == ["train", "validation"]

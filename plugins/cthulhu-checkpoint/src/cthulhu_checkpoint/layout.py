@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 import torch
 
-from cthulhu_checkpoint import seal
+from cthulhu_checkpoint import header
 from cthulhu_checkpoint.dtypes import LABEL, stored_as
 from cthulhu_checkpoint.names import escaped
 from cthulhu_checkpoint.sparse import SparseFile
@@ -61,8 +61,8 @@ def draft(checkpoint: Checkpoint) -> Draft:
     """
     structure = SparseFile()
     tensors: list[tuple[int, torch.Tensor]] = []
-    with h5py.File(structure, "w", userblock_size=seal.SIZE) as file:
-        file.attrs[MARK] = seal.FORMAT
+    with h5py.File(structure, "w", userblock_size=header.SIZE) as file:
+        file.attrs[MARK] = header.FORMAT
         full = checkpoint.state is not None
         _draft_weights(file.create_group(FULL) if full else file, checkpoint.weights, tensors)
         if full:

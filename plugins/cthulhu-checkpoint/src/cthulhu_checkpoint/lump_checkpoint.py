@@ -18,8 +18,8 @@ from typing import Any, Literal
 from cthulhu_checkpoint.destination import prepare, remove
 from cthulhu_checkpoint.filenames import Filenames
 from cthulhu_checkpoint.interval import Interval
-from cthulhu_checkpoint.kept import SavedFile, surplus, with_file
 from cthulhu_checkpoint.plugin import is_in_parts
+from cthulhu_checkpoint.retention import SavedFile, surplus, with_file
 from cthulhu_core import Callback, CheckpointError, Logs, Monitor, check_format, planned_names
 
 
@@ -173,7 +173,7 @@ class LumpCheckpoint(Callback):
         if self.run.is_sharded:
             self._check_parts()
         if is_in_parts(self._filenames.example):
-            from cthulhu_checkpoint.parts import check_installed
+            from cthulhu_checkpoint.distributed_format import check_installed
 
             check_installed(self.run.is_sharded)
         prepare(self._path(self._filenames.folder), self._known_files())

@@ -52,7 +52,7 @@ def cthulhu_load_checkpoint(filepath: str | os.PathLike[str]) -> Checkpoint | No
     if not _is_ours(filepath):
         return None
     if is_in_parts(filepath):
-        from cthulhu_checkpoint.parts import load
+        from cthulhu_checkpoint.distributed_format import load
     else:
         from cthulhu_checkpoint.reader import load  # type: ignore[assignment]
     return load(filepath)

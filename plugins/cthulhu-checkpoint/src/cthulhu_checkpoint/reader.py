@@ -21,10 +21,10 @@ import h5py
 import numpy as np
 import torch
 
-from cthulhu_checkpoint import layout, seal
+from cthulhu_checkpoint import header, layout
 from cthulhu_checkpoint.dtypes import LABEL, LOADED
 from cthulhu_checkpoint.names import unescaped
-from cthulhu_checkpoint.strings import Strings
+from cthulhu_checkpoint.vlen_strings import Strings
 from cthulhu_core import Checkpoint, CheckpointError, unpack
 
 # What h5py raises where a file is not as it should be, and what follows from numbers that are absurd.
@@ -72,14 +72,14 @@ class _Reader:
 
     def __post_init__(self) -> None:
         self.size = self.unclaimed = os.fstat(self.file.fileno()).st_size
-        self.is_ours = seal.is_sealed(self.file, self.size)
+        self.is_ours = header.is_sealed(self.file, self.size)
         self.strings = Strings(self.file, self.size)
 
     def checkpoint(self) -> Checkpoint:
         """All of it; the numbers are read last, when all that the file claims has been seen to be in it."""
         with h5py.File(_Structure(self.file), "r") as root:
             if not self.is_ours and layout.MARK in root.attrs:
-                raise CheckpointError(f"the file is damaged: it lacks the {seal.SIZE} bytes that it was written with")
+                raise CheckpointError(f"the file is damaged: it lacks the {header.SIZE} bytes that it was written with")
             weights = self._weights(root)
             own = self._group(root, layout.OWN) if self.is_ours and _has(root, layout.OWN) else {}
             data = {name: self._data(self._group(own, name)) for name in own}

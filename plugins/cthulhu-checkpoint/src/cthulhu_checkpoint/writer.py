@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from cthulhu_checkpoint import seal
+from cthulhu_checkpoint import header
 from cthulhu_checkpoint.layout import Draft, draft
 from cthulhu_core import Checkpoint, atomic_write
 
@@ -108,7 +108,7 @@ def _save(checkpoint: Checkpoint, filepath: str | os.PathLike[str], threads: Exe
 def _write(drafted: Draft, path: Path, threads: Executor) -> None:
     """Write the file. While one part is being written, the next is made ready and added to the checksum."""
     with path.open("wb", buffering=0) as file:
-        _write_all(file, bytes(seal.SIZE))
+        _write_all(file, bytes(header.SIZE))
         checksum, behind = 0, 0
         writing: Future[Any] = threads.submit(int)
         flushing: Future[Any] = writing
@@ -128,7 +128,7 @@ def _write(drafted: Draft, path: Path, threads: Executor) -> None:
         writing.result()
         flushing.result()
         file.seek(0)
-        _write_all(file, seal.seal(drafted.structure.size, checksum))
+        _write_all(file, header.seal(drafted.structure.size, checksum))
 
 
 def _write_all(file: BinaryIO, part: memoryview | bytes) -> None:
@@ -139,7 +139,7 @@ def _write_all(file: BinaryIO, part: memoryview | bytes) -> None:
 
 def _parts(drafted: Draft) -> Iterator[memoryview | bytes]:
     """All bytes after the seal, in their order."""
-    position = seal.SIZE
+    position = header.SIZE
     for offset, tensor in drafted.tensors:
         yield drafted.structure.between(position, offset)
         yield from _bytes_of(tensor)

@@ -96,7 +96,7 @@ def test_file_without_its_first_block_is_not_taken_for_one_of_keras(whole):
 
 
 def test_file_of_a_newer_format_says_what_to_do(whole):
-    from cthulhu_checkpoint.seal import seal
+    from cthulhu_checkpoint.header import seal
 
     raw = whole.read_bytes()
     path = whole.with_name("bad.h5")

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from cthulhu_checkpoint import seal
+from cthulhu_checkpoint import header
 from cthulhu_checkpoint.reader import load
 from cthulhu_core import CheckpointError
 
@@ -23,14 +23,14 @@ Make = Callable[[h5py.File, h5py.Group], object]
 
 def hostile(path: Path, make: Make, weights: list[bytes] | None = None, sealed: bool = False) -> Path:
     """A file with one layer, to whose group ``make`` adds the weight ``w``."""
-    with h5py.File(path, "w", userblock_size=seal.SIZE if sealed else 0) as file:
+    with h5py.File(path, "w", userblock_size=header.SIZE if sealed else 0) as file:
         file.attrs["layer_names"] = np.array([b"layer"])
         group = file.create_group("layer")
         group.attrs["weight_names"] = np.array(weights or [b"w"])
         make(file, group)
     if sealed:
         raw = path.read_bytes()
-        path.write_bytes(seal.seal(len(raw), zlib.crc32(raw[seal.SIZE :])) + raw[seal.SIZE :])
+        path.write_bytes(header.seal(len(raw), zlib.crc32(raw[header.SIZE :])) + raw[header.SIZE :])
     return path
 
 

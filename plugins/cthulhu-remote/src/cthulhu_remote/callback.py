@@ -17,9 +17,9 @@ from cthulhu_core import Callback, Logs, Run
 from cthulhu_remote import arguments
 from cthulhu_remote.batches import EveryBatch, EveryNth
 from cthulhu_remote.connection import Connection
-from cthulhu_remote.events import Event, Kind, told
+from cthulhu_remote.events import Event, Kind, json_values
+from cthulhu_remote.queue import Spool
 from cthulhu_remote.sender import Outcome, Sender
-from cthulhu_remote.waiting import Spool
 
 
 class RemoteMonitor(Callback):
@@ -157,7 +157,7 @@ class RemoteMonitor(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
         self._begin()
         # Later callbacks may change the logs, and whatever is in them.
-        values, left_out = told({"epoch": epoch, **{name: logs[name] for name in logs if name != "epoch"}})
+        values, left_out = json_values({"epoch": epoch, **{name: logs[name] for name in logs if name != "epoch"}})
         self._send("epoch", values)
         if left_out and not self._has_left_out:
             self._has_left_out = True

@@ -34,13 +34,13 @@ class Event(NamedTuple):
 
     def text(self) -> str:
         """The payload as JSON."""
-        return json.dumps(told(self.payload)[0], allow_nan=False)
+        return json.dumps(json_values(self.payload)[0], allow_nan=False)
 
 
-def told(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def json_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """``values`` as plain data, and the names of those that cannot be, which are left out.
 
-    >>> told({"epoch": 3, "loss": float("nan"), "model": object()})
+    >>> json_values({"epoch": 3, "loss": float("nan"), "model": object()})
     ({'epoch': 3, 'loss': None}, ['model'])
     """
     kept, left = {}, []

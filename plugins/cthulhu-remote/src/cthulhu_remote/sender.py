@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cthulhu_remote.connection import Connection, Refused, Unreachable
 from cthulhu_remote.events import Event
-from cthulhu_remote.waiting import Memory, Spool, Waiting
+from cthulhu_remote.queue import Memory, Queue, Spool
 
 INTERVAL = 0.1
 """Seconds in which the values of batches are collected before they are sent: each request costs training time."""
@@ -107,7 +107,7 @@ class Sender:
             self._is_flushing, self._is_lasting = True, False
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self._failure is not None or self._is_lasting or not self._waiting(), timeout
+                lambda: self._failure is not None or self._is_lasting or not self._next_queue(), timeout
             )
 
     def close(self) -> Outcome:
@@ -167,7 +167,7 @@ class Sender:
         """The events that are to be sent now, once there are some; none when the sender is closed."""
         with self._changed:
             while not self._is_closed:
-                waiting = self._waiting()
+                waiting = self._next_queue()
                 collects = self._connection.most > 1 and not (self._is_urgent or self._is_flushing)
                 remaining = self._sent_at + INTERVAL - monotonic() if collects else 0
                 if waiting is None:
@@ -187,7 +187,7 @@ class Sender:
             self._sent_at = monotonic()
             if self._is_closed:
                 return
-            waiting = self._waiting()
+            waiting = self._next_queue()
             assert waiting is not None
             waiting.remove(len(events))
             if refusal:
@@ -206,11 +206,11 @@ class Sender:
                 min(delay, FIRST_DELAY) if was_flushing else delay,
             )
 
-    def _waiting(self) -> Waiting | None:
+    def _next_queue(self) -> Queue | None:
         """Where the oldest event waits; None if there is none."""
         return next((place for place in self._places() if place.head(1)), None)
 
-    def _places(self) -> list[Waiting]:
+    def _places(self) -> list[Queue]:
         return [self._memory] if self._spool is None else [self._spool, self._memory]
 
 

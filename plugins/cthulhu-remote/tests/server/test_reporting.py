@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 
 import pytest
+from matching_warnings import warned
 from servers import closed_port
-from warned import warned
 
 from cthulhu.callbacks import RemoteMonitor
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from cthulhu_core import Callback, hookimpl, learning_rate
-from cthulhu_tensorboard import arguments, hparams, told
+from cthulhu_tensorboard import arguments, hparams, run_options
 from cthulhu_tensorboard.batches import EveryBatch, EveryBegin, EverySamples, Pending
 from cthulhu_tensorboard.embeddings import Embeddings
 from cthulhu_tensorboard.folders import Folders
 from cthulhu_tensorboard.graph import write_graph
+from cthulhu_tensorboard.model_summaries import EmbeddingSummaries, HistogramSummaries, ImageSummaries
 from cthulhu_tensorboard.scalars import Scalars
 from cthulhu_tensorboard.steps import Steps
-from cthulhu_tensorboard.views import EmbeddingViews, HistogramViews, ImageViews
 
 if TYPE_CHECKING:
     from cthulhu_core import Logs, Run
@@ -116,12 +116,12 @@ class TensorBoard(Callback):
         self._rate: float | None = None
         self._failed = False
         self._graph_due = self.write_graph
-        self._histograms = HistogramViews(self.histogram_freq, self.batch_size, self.write_grads)
-        self._embeddings = EmbeddingViews(
+        self._histograms = HistogramSummaries(self.histogram_freq, self.batch_size, self.write_grads)
+        self._embeddings = EmbeddingSummaries(
             self.embeddings_freq,
             Embeddings(self.embeddings_layer_names, embeddings_metadata, embeddings_data, self.batch_size),
         )
-        self._images = ImageViews(self.write_images, self.histogram_freq)
+        self._images = ImageSummaries(self.write_images, self.histogram_freq)
         # A hook of a batch costs something even if it does nothing: it is there only where it is needed.
         if self.update_freq == "batch":
             self.cthulhu_batch_end = EveryBatch(self._write_batch).cthulhu_batch_end
@@ -174,13 +174,13 @@ class TensorBoard(Callback):
 
     def _tell(self, run: Run) -> None:
         """Write what ``conjure`` and ``summon`` were told."""
-        model, training = told.conjured(run), told.summoned(run)
+        model, training = run_options.conjured(run), run_options.summoned(run)
         tags = [f"epoch_{name}" for name in run.params["metrics"] if not name.startswith(_VALIDATION)]
         for writer in self._folders.opened:
             hparams.begin(writer, {**model, **training}, tags)
         writer, step = self._folders.writer("train"), self._steps.epoch(run.initial_epoch)
-        writer.add_text("conjure", told.table(model), step)
-        writer.add_text("summon", told.table({**training, "metrics": ", ".join(run.params["metrics"])}), step)
+        writer.add_text("conjure", run_options.table(model), step)
+        writer.add_text("summon", run_options.table({**training, "metrics": ", ".join(run.params["metrics"])}), step)
 
     # Last: the rate of the epoch is set by then.
     @hookimpl(trylast=True)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from cthulhu_core import inner
 from cthulhu_tensorboard import projector
+from cthulhu_tensorboard.isolated_call import isolated_call
 from cthulhu_tensorboard.labels import check_labels
 from cthulhu_tensorboard.layers import call, modules, tensors, unknown
 from cthulhu_tensorboard.samples import Samples
-from cthulhu_tensorboard.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,7 +106,7 @@ class Embeddings:
         if any(is_lazy(weight) for weight in model.parameters()):
             return
         rows = slice(0, min(len(samples), self._batch_size, _PROBE))
-        with undisturbed(model):
+        with isolated_call(model):
             try:
                 given = _outputs(model, self._watched, samples, rows)
             except Exception as error:
@@ -132,7 +132,7 @@ class Embeddings:
 
         folder, samples = Path(folder), Samples(self._data)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in self._watched}
-        with undisturbed(model):
+        with isolated_call(model):
             for start in range(0, len(samples), self._batch_size):
                 rows = slice(start, min(start + self._batch_size, len(samples)))
                 given = _outputs(model, self._watched, samples, rows)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cthulhu_core import inner
+from cthulhu_tensorboard.isolated_call import isolated_call
 from cthulhu_tensorboard.layers import call, tensors
-from cthulhu_tensorboard.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,7 +48,7 @@ def write_graph(writer: SummaryWriter, model: nn.Module, inputs: Any) -> bool:
     module = inner(model)
     try:
         _refuse(module)
-        with undisturbed(module), _silence():
+        with isolated_call(module), _silence():
             writer.add_graph(*_traced(module, _own(inputs, module)))
     except OSError:  # it is the disk, not the model
         raise

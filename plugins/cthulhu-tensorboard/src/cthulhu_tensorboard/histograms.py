@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cthulhu_core import Checkpoint
+from cthulhu_tensorboard.bin_counts import BinCounts, histograms
 from cthulhu_tensorboard.layers import layers, tensors
-from cthulhu_tensorboard.tally import Tally, histograms
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,7 +31,7 @@ class Histograms:
         self._writer = writer
         self._said: set[str] = set()
 
-    def write(self, tallies: Mapping[str, Tally], step: int) -> None:
+    def write(self, tallies: Mapping[str, BinCounts], step: int) -> None:
         """Write a histogram for each tag; none where there is no finite value.
 
         Warns:
@@ -53,7 +53,7 @@ class Histograms:
                 )
 
 
-def weights(model: nn.Module) -> dict[str, Tally]:
+def weights(model: nn.Module) -> dict[str, BinCounts]:
     """The weights of each layer, counted: ``daoloth_1/kernel``. Integers, which count and index, are left out.
 
     Example:
@@ -70,8 +70,8 @@ def _tagged(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
                 yield f"{layer}/{name}", weight
 
 
-def _tally(values: Tensor) -> Tally:
-    tally = Tally()
+def _tally(values: Tensor) -> BinCounts:
+    tally = BinCounts()
     tally.add(values)
     return tally
 
@@ -113,7 +113,7 @@ class Gradients:
             torch._foreach_copy_(old, new)
         self._kept = kept
 
-    def counted(self, model: nn.Module) -> dict[str, Tally]:
+    def counted(self, model: nn.Module) -> dict[str, BinCounts]:
         """The gradients that were taken last, counted, by their weights' tags with ``_grad``; none where none were."""
         return {f"{tag}_grad": _tally(self._kept[key]) for tag, key in _tags(model).items() if key in self._kept}
 
@@ -157,7 +157,7 @@ class Activations:
         self._model = model
         self._batch_size = batch_size
         self._handles: list[RemovableHandle] = []
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[str, BinCounts] = {}
         self._error: Exception | None = None
 
     def watch(self) -> None:
@@ -173,7 +173,7 @@ class Activations:
                 return
             try:
                 for suffix, tensor in tensors(outputs).items():
-                    tally = self._tallies.setdefault(f"{name}_out{suffix}", Tally())
+                    tally = self._tallies.setdefault(f"{name}_out{suffix}", BinCounts())
                     for part in tensor.split(self._batch_size) if self._batch_size and tensor.ndim else [tensor]:
                         tally.add(part)
             except Exception as error:  # noqa: BLE001 - the model must not fail because it is looked at
@@ -181,7 +181,7 @@ class Activations:
 
         return count
 
-    def counted(self) -> dict[str, Tally]:
+    def counted(self) -> dict[str, BinCounts]:
         """Stop, and give what was counted, in the order of the calls.
 
         Warns:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cthulhu_tensorboard.events import Writer
-    from cthulhu_tensorboard.told import Told
+    from cthulhu_tensorboard.run_options import RunOptions
 
 
-def begin(writer: Writer, told: Told, tags: Sequence[str]) -> None:
+def begin(writer: Writer, told: RunOptions, tags: Sequence[str]) -> None:
     """A session begins, with ``told`` as its hyperparameters; ``tags``: of the scalars that are its metrics."""
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 

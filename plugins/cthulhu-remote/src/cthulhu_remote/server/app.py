@@ -20,10 +20,10 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from cthulhu_remote.server import export, guard, publish, reading
+from cthulhu_remote.server import export, guard, publish, queries
+from cthulhu_remote.server.errors import Refused, answer_http_exception, answer_refused
 from cthulhu_remote.server.guard import Guard, Token
 from cthulhu_remote.server.live import Live
-from cthulhu_remote.server.refusal import Refused, answer_http_exception, answer_refused
 from cthulhu_remote.server.store import Store
 from cthulhu_remote.server.summary import Summary
 
@@ -104,7 +104,7 @@ class _Answers:
 
     async def page(self, request: Request) -> Response:
         """The page."""
-        runs = await run_in_threadpool(reading.summaries, self._store.path)
+        runs = await run_in_threadpool(queries.summaries, self._store.path)
         return self._render("page.html", runs=runs, now=time.time())
 
     async def login(self, request: Request) -> Response:
@@ -129,7 +129,7 @@ class _Answers:
 
     async def runs(self, request: Request) -> Response:
         """All runs."""
-        runs = await run_in_threadpool(reading.summaries, self._store.path)
+        runs = await run_in_threadpool(queries.summaries, self._store.path)
         return JSONResponse({"now": time.time(), "runs": runs}, headers=_NOT_STORED)
 
     async def run(self, request: Request) -> Response:
@@ -151,7 +151,7 @@ class _Answers:
 
     async def _find(self, request: Request) -> tuple[int, Summary]:
         id = request.path_params["id"]
-        found = await run_in_threadpool(reading.run, self._store.path, id) if publish.is_id(id) else None
+        found = await run_in_threadpool(queries.run, self._store.path, id) if publish.is_id(id) else None
         if found is None:
             raise Refused(404, f"there is no run {id[:80]!a}: /api/runs lists those that there are")
         return found
@@ -174,12 +174,12 @@ def _most(request: Request) -> int | None:
 def _pieces(path: Path, key: int, summary: Summary, most: int | None) -> Iterator[str]:
     """The JSON of a run and its points, a piece at a time."""
     yield f'{{"run":{json.dumps(summary)}'
-    for name, pages in (("epochs", reading.epochs(path, key)), ("batches", reading.batches(path, key, most))):
+    for name, pages in (("epochs", queries.epochs(path, key)), ("batches", queries.batches(path, key, most))):
         yield f',"{name}":['
         between = ""
         for page in pages:
             if page:
-                yield between + reading.points_json(None, page)
+                yield between + queries.points_json(None, page)
                 between = ","
         yield "]"
     yield "}"

@@ -41,20 +41,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if any(importlib.util.find_spec(name) is None for name in _NEEDS):
         return _fail('cthulhu-monitor needs what the extra "server" brings: pip install "cthulhu-remote[server]"')
-    from cthulhu_remote.server.listening import AddressError, CannotListen, Listening
-    from cthulhu_remote.server.serving import serve
+    from cthulhu_remote.server.serve import serve
+    from cthulhu_remote.server.sockets import AddressError, ListenError, ListeningSockets
     from cthulhu_remote.server.store import Store, StoreError
 
     token = os.environ.get(TOKEN_VARIABLE) if options.token is None else options.token
     try:
-        with Listening(options.host, options.port) as listening:
+        with ListeningSockets(options.host, options.port) as listening:
             listening.check_token(token, TOKEN_VARIABLE)
             store = Store(options.store.absolute(), options.max_runs)
             _say(_started(listening.url, store.path, token is not None))
             serve(listening, store, token)
     except AddressError as error:
         return _fail(str(error), 2)
-    except (CannotListen, StoreError) as error:
+    except (ListenError, StoreError) as error:
         return _fail(str(error))
     return 0
 

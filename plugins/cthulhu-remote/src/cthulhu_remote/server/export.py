@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cthulhu_remote.server import reading
+from cthulhu_remote.server import queries
 
 MISSING = "NA"
 
@@ -23,13 +23,13 @@ def table(path: Path, key: int) -> Iterator[str]:
         path: the store.
         key: the run.
     """
-    names = reading.names(path, key)
+    names = queries.names(path, key)
     yield _lines([["epoch", "batch", "time", *map(_text, names)]])
-    for page in reading.points(path, key):
+    for page in queries.points(path, key):
         yield _lines([_cells(row, names) for row in page])
 
 
-def _cells(row: reading.Row, names: list[str]) -> list[Any]:
+def _cells(row: queries.Row, names: list[str]) -> list[Any]:
     logged = json.loads(row.logged)
     place = MISSING if row.batch is None else row.batch
     return [row.epoch, place, row.time, *(_cell(logged.get(name)) for name in names)]

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cthulhu_remote.server.refusal import Refused
+from cthulhu_remote.server.errors import Refused
 
 BODY_SIZE = 2**20
 
@@ -145,9 +145,9 @@ async def body(request: Request) -> bytes:
     Raises:
         Refused: it is too large, and no more of it is read; or its sender has gone.
     """
-    told = request.headers.get("content-length")
-    if told is not None and int(told) > BODY_SIZE:
-        raise _too_large(f"{told[:20]} bytes", int(told) < _PATIENCE)
+    length = request.headers.get("content-length")
+    if length is not None and int(length) > BODY_SIZE:
+        raise _too_large(f"{length[:20]} bytes", int(length) < _PATIENCE)
     parts = []
     size = 0
     try:

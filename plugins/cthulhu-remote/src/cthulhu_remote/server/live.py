@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from cthulhu_remote.server import reading
-from cthulhu_remote.server.refusal import Refused
-from cthulhu_remote.server.taking import Change
+from cthulhu_remote.server import queries
+from cthulhu_remote.server.errors import Refused
+from cthulhu_remote.server.ingest import Change
 
 INTERVAL = 0.25  # seconds between two messages
 PAGES = 256
@@ -155,11 +155,11 @@ class Live:
 
 
 def _message(path: Path, changes: list[Change]) -> bytes:
-    summaries = reading.summaries(path, [change.key for change in changes])
-    told = json.dumps({"now": time.time(), "runs": summaries}, ensure_ascii=False)
+    summaries = queries.summaries(path, [change.key for change in changes])
+    update = json.dumps({"now": time.time(), "runs": summaries}, ensure_ascii=False)
     points = ",".join(
-        reading.points_json(change.id, [(*place, *point) for place, point in change.points.items()])
+        queries.points_json(change.id, [(*place, *point) for place, point in change.points.items()])
         for change in changes
         if change.points
     )
-    return f'event: update\r\ndata: {told[:-1]},"points":[{points}]}}\r\n\r\n'.encode()
+    return f'event: update\r\ndata: {update[:-1]},"points":[{points}]}}\r\n\r\n'.encode()

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from cthulhu_remote.server import values
+from cthulhu_remote.server.errors import Refused
 from cthulhu_remote.server.publication import Begin, End, Event, Point, Publication, Timed
-from cthulhu_remote.server.refusal import Refused
 
 EVENTS = 1000
 HEADER = "Cthulhu-Event"

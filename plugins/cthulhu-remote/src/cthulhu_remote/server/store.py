@@ -15,10 +15,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from cthulhu_remote.server.errors import Refused
+from cthulhu_remote.server.ingest import Change, Group
 from cthulhu_remote.server.layout import StoreError, connect, prepare
 from cthulhu_remote.server.publication import Publication
-from cthulhu_remote.server.refusal import Refused
-from cthulhu_remote.server.taking import Change, Group
 
 _IN_A_GROUP = 500
 

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from cthulhu_remote.server.refusal import Refused
+from cthulhu_remote.server.errors import Refused
 
 LEVELS = 8
 NAMES = 500

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def undisturbed(model: nn.Module) -> Iterator[None]:
+def isolated_call(model: nn.Module) -> Iterator[None]:
     """Put ``model`` into evaluation mode, without gradients; afterwards it is as it was, to the bit.
 
     Put back are the mode of each module, the contents of its buffers, its attributes (a counter, or a tensor that
@@ -22,7 +22,7 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
 
     Example:
         >>> model = nn.BatchNorm1d(2)
-        >>> with undisturbed(model):
+        >>> with isolated_call(model):
         ...     model.training, torch.rand(1).shape
         (False, torch.Size([1]))
         >>> model.training

@@ -100,7 +100,7 @@ def test_newest_folder_that_is_whole_is_taken(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 import torch
-import cthulhu_checkpoint.parts as parts
+import cthulhu_checkpoint.distributed_format as parts
 from cthulhu.models import Lump
 
 torch.manual_seed(0)

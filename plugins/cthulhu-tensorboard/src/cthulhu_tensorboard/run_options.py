@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from cthulhu_core import Run
 
 
-Told = dict[str, Any]
+RunOptions = dict[str, Any]
 """From names to bools, numbers and strings."""
 
 
-def conjured(run: Run) -> Told:
+def conjured(run: Run) -> RunOptions:
     """``optimizer`` and its options, ``loss``, ``metrics``, ``loss_weights``, and the options of ``conjure``.
 
     Of a loop of one's own there is what is known.
@@ -27,7 +27,7 @@ def conjured(run: Run) -> Told:
         >>> conjured(run)
         {'optimizer': 'SGD', 'optimizer/lr': 0.01, ..., 'loss': 'mse', 'metrics': 'acc'}
     """
-    told: Told = {}
+    told: RunOptions = {}
     if run.optimizer is not None:
         told["optimizer"] = type(run.optimizer).__name__
         told |= {f"optimizer/{name}": value for name, value in _options(run.optimizer.param_groups[0])}
@@ -44,7 +44,7 @@ def conjured(run: Run) -> Told:
     return told
 
 
-def summoned(run: Run) -> Told:
+def summoned(run: Run) -> RunOptions:
     """``run.params`` as far as they are known, ``initial_epoch``, and whether it is a resumed run."""
     told = {name: value for name, value in run.params.items() if value is not None and name != "metrics"}
     return {**told, "initial_epoch": run.initial_epoch}
@@ -86,7 +86,7 @@ def _name(described: Any) -> str:
     return str(content).rpartition(".")[2] if kind in ("name", "function", "object") else "unnamed"
 
 
-def table(told: Told) -> str:
+def table(told: RunOptions) -> str:
     """As a table in Markdown, for TensorBoard's text tab."""
     rows = [f"| {_cell(name)} | {_cell(value)} |" for name, value in told.items()]
     return "\n".join(["| | |", "|---|---|", *rows])

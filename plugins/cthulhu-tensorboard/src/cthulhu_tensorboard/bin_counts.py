@@ -1,4 +1,4 @@
-"""Tally: how often which values occur, counted piece by piece on the device where they are."""
+"""BinCounts: how often which values occur, counted piece by piece on the device where they are."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Histogram(NamedTuple):
     not_finite: int
 
 
-class Tally:
+class BinCounts:
     """Counts the values of tensors without keeping them; what it holds is of one size, whatever it has counted.
 
     It waits for no device other than by what PyTorch does for ``bincount``; :func:`histograms` reads it.
 
     Example:
-        >>> tally = Tally()
+        >>> tally = BinCounts()
         >>> tally.add(torch.tensor([1.0, 2.0]))
         >>> tally.add(torch.tensor([4.0]))
         >>> (histogram,) = histograms([tally])
@@ -109,7 +109,7 @@ def _limits_on(device: torch.device, dtype: torch.dtype) -> Tensor:
     return torch.tensor(limits(), dtype=dtype, device=device)
 
 
-def histograms(tallies: Sequence[Tally]) -> list[Histogram]:
+def histograms(tallies: Sequence[BinCounts]) -> list[Histogram]:
     """What was counted, read from the device once for all of them."""
     import torch
 
@@ -126,12 +126,12 @@ def histograms(tallies: Sequence[Tally]) -> list[Histogram]:
     return found
 
 
-def _counts(tally: Tally) -> Tensor:
+def _counts(tally: BinCounts) -> Tensor:
     assert tally.counts is not None
     return tally.counts
 
 
-def _moments(tally: Tally) -> Tensor:
+def _moments(tally: BinCounts) -> Tensor:
     assert tally.moments is not None
     return tally.moments
 

@@ -12,9 +12,9 @@ import uvicorn
 
 from cthulhu_remote.server.app import application
 from cthulhu_remote.server.guard import HEADERS, Token
-from cthulhu_remote.server.listening import Listening
 from cthulhu_remote.server.live import Live
 from cthulhu_remote.server.protocol import Protocol
+from cthulhu_remote.server.sockets import ListeningSockets
 from cthulhu_remote.server.store import Store
 
 # Trainings report every few seconds or minutes: a connection that is kept is one less to make.
@@ -72,7 +72,7 @@ class Server(uvicorn.Server):
                 connection.transport.abort()
 
 
-def serve(listening: Listening, store: Store, token: str | None) -> None:
+def serve(listening: ListeningSockets, store: Store, token: str | None) -> None:
     """Serve until SIGINT or SIGTERM."""
     # Who publishes does not wait for a thread that makes a table: Python's own 5 ms would add up.
     sys.setswitchinterval(_SWITCH)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cthulhu.models import Lump
-from cthulhu_tensorboard.undisturbed import undisturbed
+from cthulhu_tensorboard.isolated_call import isolated_call
 
 
 class Restless(nn.Module):
@@ -53,7 +53,7 @@ def test_everything_is_put_back_also_after_an_error(error):
     model = Restless()
     before, objects = state(model), dict(model.named_buffers())
     try:
-        with undisturbed(model):
+        with isolated_call(model):
             assert not model.training
             assert not model(torch.ones(4, 2)).requires_grad
             assert model.count == 1
@@ -71,6 +71,6 @@ def test_everything_is_put_back_also_after_an_error(error):
 def test_stop_that_is_asked_for_meanwhile_holds():
     model = Lump(Restless())
     model.stop_training = False
-    with undisturbed(model):
+    with isolated_call(model):
         model.stop_training = True
     assert model.stop_training

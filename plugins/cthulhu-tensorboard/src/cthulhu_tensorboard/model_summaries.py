@@ -24,7 +24,7 @@ def is_due(frequency: int, epoch: int) -> bool:
     return frequency > 0 and epoch % frequency == 0
 
 
-class HistogramViews:
+class HistogramSummaries:
     """Histograms of weights, of activations in the validation, and of the gradients of an epoch's last batch.
 
     Args:
@@ -96,7 +96,7 @@ class HistogramViews:
         self._activations, self._counted, self._histograms = None, {}, None
 
 
-class ImageViews:
+class ImageSummaries:
     """Images of the weights, in the epochs of the histograms; in each, where there are none.
 
     Args:
@@ -113,7 +113,7 @@ class ImageViews:
             write_images(folders.writer("train"), run.model, step)
 
 
-class EmbeddingViews:
+class EmbeddingSummaries:
     """Embeddings, for the projector.
 
     Args:

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cthulhu_tensorboard import tally
-from cthulhu_tensorboard.tally import Tally, histograms, limits
+from cthulhu_tensorboard import bin_counts
+from cthulhu_tensorboard.bin_counts import BinCounts, histograms, limits
 
 
 def counted(*parts):
-    counting = Tally()
+    counting = BinCounts()
     for part in parts:
         counting.add(torch.as_tensor(part))
     return histograms([counting])[0]
@@ -60,7 +60,7 @@ def test_values_on_a_limit_are_in_the_bucket_above_it():
 
 def test_large_tensors_are_counted_in_pieces(monkeypatch):
     values = np.random.default_rng(0).normal(size=(10, 37)).astype(np.float32)
-    monkeypatch.setattr(tally, "_PIECE", 16)
+    monkeypatch.setattr(bin_counts, "_PIECE", 16)
     histogram = counted(values)
     assert counts_of(histogram) == numpy_counts(values)
     assert histogram.sum == pytest.approx(values.sum(dtype=float))
@@ -102,7 +102,7 @@ def test_all_kinds_of_tensors_are_counted(values, total):
 
 
 def test_several_are_read_in_their_order():
-    tallies = [Tally(), Tally(), Tally()]
+    tallies = [BinCounts(), BinCounts(), BinCounts()]
     tallies[0].add(torch.ones(3))
     tallies[2].add(torch.zeros(2))
     assert [histogram.num for histogram in histograms(tallies)] == [3, 0, 2]

@@ -1,4 +1,4 @@
-"""Listening: the sockets, bound before anything else is done, and whether others can reach them."""
+"""ListeningSockets: the sockets, bound before anything else is done, and whether others can reach them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from types import TracebackType
 
 
-class CannotListen(Exception):
+class ListenError(Exception):
     """The address cannot be listened at; the message says which, why, and what to do."""
 
 
@@ -19,7 +19,7 @@ class AddressError(Exception):
     """The address may not be listened at without a token, or the token is none; the message says what to do."""
 
 
-class Listening:
+class ListeningSockets:
     """The sockets of an address, and their end.
 
     Args:
@@ -27,7 +27,7 @@ class Listening:
         port: the port; 0 for a free one.
 
     Raises:
-        CannotListen: it cannot be had.
+        ListenError: it cannot be had.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -80,7 +80,7 @@ class Listening:
         for opened in self.sockets:
             opened.close()
 
-    def __enter__(self) -> Listening:
+    def __enter__(self) -> ListeningSockets:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -91,7 +91,7 @@ class Listening:
         try:
             found = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except (OSError, UnicodeError) as error:
-            raise CannotListen(
+            raise ListenError(
                 f"cthulhu-monitor cannot listen at {self.host!r}, which has no address ({error}): name one of this "
                 "computer with --host"
             ) from error
@@ -125,7 +125,7 @@ class Listening:
             raise
         self.sockets.append(opened)
 
-    def _refusal(self, error: OSError, port: object) -> CannotListen:
+    def _refusal(self, error: OSError, port: object) -> ListenError:
         cures = {
             errno.EADDRINUSE: "another program listens there, maybe another cthulhu-monitor: end it, or take another "
             "port with --port",
@@ -133,4 +133,4 @@ class Listening:
             errno.EADDRNOTAVAIL: "this computer does not have that address: name another one with --host",
         }
         cure = cures.get(error.errno or 0, "take another address with --host and --port")
-        return CannotListen(f"cthulhu-monitor cannot listen at {self.host}, port {port} ({error.strerror}): {cure}")
+        return ListenError(f"cthulhu-monitor cannot listen at {self.host}, port {port} ({error.strerror}): {cure}")

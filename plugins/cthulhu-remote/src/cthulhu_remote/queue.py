@@ -21,7 +21,7 @@ _TABLE = (
 )
 
 
-class Waiting(Protocol):
+class Queue(Protocol):
     """Events in the order in which they are to be sent."""
 
     def put(self, event: Event) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cthulhu_remote.server import runs
+from cthulhu_remote.server.errors import Refused
 from cthulhu_remote.server.publication import Begin, End, Event, Point, Position, Publication, Timed
-from cthulhu_remote.server.refusal import Refused
 from cthulhu_remote.server.runs import Run
 
 
