@@ -1,4 +1,4 @@
-"""What conjure and summon were told: as text, and in TensorBoard's own reading of hyperparameters."""
+"""The arguments of conjure and summon: as text, and as TensorBoard itself reads hyperparameters."""
 
 from __future__ import annotations
 
@@ -19,23 +19,41 @@ from cthulhu_core import Run
 
 
 @pytest.fixture
-def sessions(log_dir):
-    """``sessions()``: the rows of the hparams tab by the name of their run, as its server gives them."""
+def hparams(log_dir):
+    """``hparams("session_groups", ...)``: what TensorBoard's server answers to its hparams tab."""
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of what tensorboard brings along
         from tensorboard.plugins.hparams.hparams_plugin import HParamsPlugin
 
-    def sessions():
+    def hparams(what, **request):
         multiplexer = EventMultiplexer().AddRunsFromDirectory(str(log_dir)).Reload()
         provider = MultiplexerDataProvider(multiplexer, str(log_dir))
         plugin = HParamsPlugin(TBContext(logdir=str(log_dir), multiplexer=multiplexer, data_provider=provider))
-        client = Client(plugin.get_plugin_apps()["/session_groups"])
+        return Client(plugin.get_plugin_apps()[f"/{what}"]).post("/", json=request).json
+
+    return hparams
+
+
+@pytest.fixture
+def sessions(hparams):
+    """``sessions()``: the rows of the hparams tab by the name of their run."""
+
+    def sessions():
         statuses = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
-        answer = client.post("/", json={"allowedStatuses": statuses, "sliceSize": 100}).json
+        answer = hparams("session_groups", allowedStatuses=statuses, sliceSize=100)
         return {group["sessions"][0]["name"]: group for group in answer.get("sessionGroups", [])}
 
     return sessions
+
+
+def test_first_five_hyperparameters_are_those_that_tell_most(data, log_dir, hparams):
+    model = Pile([Daoloth(1, input_dim=data[0].shape[1], activation="sigmoid")])
+    model.conjure("adam", "binary_crossentropy", metrics=["acc"])
+    model.summon(*data, batch_size=16, verbose=0, callbacks=[TensorBoard(log_dir)])
+    names = [info["name"] for info in hparams("experiment", includeMetrics=True)["hparamInfos"]]
+    assert names[:5] == ["batch_size", "loss", "metrics", "optimizer", "optimizer/lr"]
+    assert len(names) == len(set(names)) > 10
 
 
 def metrics(group):

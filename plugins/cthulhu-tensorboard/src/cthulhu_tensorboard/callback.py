@@ -150,7 +150,7 @@ class TensorBoard(Callback):
             # Batches have steps of their own: with the epochs from 5 on, those from 5 on would be hidden.
             if is_first and not run.resumed and (not run.initial_epoch or self.update_freq == "epoch"):
                 self._folders.hide_from(run.initial_epoch)
-            self._tell(run)
+            self._write_options(run)
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -172,8 +172,8 @@ class TensorBoard(Callback):
                 f"the model (strategy='fsdp'), and the main process alone writes: leave out {' and '.join(names)}"
             )
 
-    def _tell(self, run: Run) -> None:
-        """Write what ``conjure`` and ``summon`` were told."""
+    def _write_options(self, run: Run) -> None:
+        """Write the arguments of ``conjure`` and ``summon``."""
         model, training = run_options.conjured(run), run_options.summoned(run)
         tags = [f"epoch_{name}" for name in run.params["metrics"] if not name.startswith(_VALIDATION)]
         for writer in self._folders.opened:

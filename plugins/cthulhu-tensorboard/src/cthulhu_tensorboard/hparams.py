@@ -1,7 +1,7 @@
-"""What TensorBoard's hparams tab reads: an experiment, and where each session begins and ends.
+"""The data of TensorBoard's hparams tab: an experiment, and the begin and end of each session.
 
-torch's ``add_hparams`` writes all of it at once, into a folder of its own with values of its own. Here a session is the
-folder that holds the curves, so that the tab shows their values, and ends when training does.
+torch's ``add_hparams`` writes everything in one call, into a folder of its own and with values of its own. Here a
+session is the folder that holds the curves, so that the tab shows their values, and it ends when training ends.
 """
 
 from __future__ import annotations
@@ -14,21 +14,34 @@ if TYPE_CHECKING:
     from cthulhu_tensorboard.events import Writer
     from cthulhu_tensorboard.run_options import RunOptions
 
+# TensorBoard sorts hyperparameters that differ between runs before all others, then by name, and shows the first five.
+# These five tell most about a training; without the mark, it would be accumulate, batch_size, do_validation, ...
+_SHOWN_FIRST = frozenset({"batch_size", "loss", "metrics", "optimizer", "optimizer/lr"})
 
-def begin(writer: Writer, told: RunOptions, tags: Sequence[str]) -> None:
-    """A session begins, with ``told`` as its hyperparameters; ``tags``: of the scalars that are its metrics."""
+
+def begin(writer: Writer, options: RunOptions, tags: Sequence[str]) -> None:
+    """Begin a session.
+
+    Args:
+        writer: the writer of its folder.
+        options: its hyperparameters.
+        tags: the tags of the scalars that are its metrics.
+    """
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
     now = time.time()
-    if tags:  # without them, TensorBoard makes an experiment of what it finds
+    if tags:  # without metrics, TensorBoard infers the experiment
         experiment = api_pb2.Experiment(
             time_created_secs=now,
-            hparam_infos=[api_pb2.HParamInfo(name=name, type=_type(value)) for name, value in told.items()],
+            hparam_infos=[
+                api_pb2.HParamInfo(name=name, type=_type(value), differs=name in _SHOWN_FIRST)
+                for name, value in options.items()
+            ],
             metric_infos=[api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in tags],
         )
         _write(writer, metadata.EXPERIMENT_TAG, plugin_data_pb2.HParamsPluginData(experiment=experiment))
     start = plugin_data_pb2.SessionStartInfo(start_time_secs=now)
-    for name, value in told.items():
+    for name, value in options.items():
         if isinstance(value, bool):
             start.hparams[name].bool_value = value
         elif isinstance(value, str):
@@ -39,7 +52,7 @@ def begin(writer: Writer, told: RunOptions, tags: Sequence[str]) -> None:
 
 
 def end(writer: Writer, succeeded: bool) -> None:
-    """The session ends."""
+    """End the session."""
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
     status = api_pb2.STATUS_SUCCESS if succeeded else api_pb2.STATUS_FAILURE

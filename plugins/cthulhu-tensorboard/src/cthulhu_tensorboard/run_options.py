@@ -1,7 +1,7 @@
-"""What ``conjure`` and ``summon`` were told, as names and numbers.
+"""The arguments of ``conjure`` and ``summon`` as names and numbers.
 
-Nothing that may be a secret is among them: of losses, metrics and optimizers the names and the optimizer's numbers,
-and not what a constructor was given besides.
+No secret can be among them: losses, metrics and optimizers are given by name, with the numbers of the optimizer, and
+without other arguments of their constructors.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ if TYPE_CHECKING:
 
 
 RunOptions = dict[str, Any]
-"""From names to bools, numbers and strings."""
+"""Booleans, numbers and strings by name."""
 
 
 def conjured(run: Run) -> RunOptions:
-    """``optimizer`` and its options, ``loss``, ``metrics``, ``loss_weights``, and the options of ``conjure``.
+    """Return ``optimizer`` and its options, ``loss``, ``metrics``, ``loss_weights``, and the options of ``conjure``.
 
-    Of a loop of one's own there is what is known.
+    In a loop of your own, these are the ones that the run knows.
 
     Example:
         >>> conjured(run)
         {'optimizer': 'SGD', 'optimizer/lr': 0.01, ..., 'loss': 'mse', 'metrics': 'acc'}
     """
-    told: RunOptions = {}
+    options: RunOptions = {}
     if run.optimizer is not None:
-        told["optimizer"] = type(run.optimizer).__name__
-        told |= {f"optimizer/{name}": value for name, value in _options(run.optimizer.param_groups[0])}
+        options["optimizer"] = type(run.optimizer).__name__
+        options |= {f"optimizer/{name}": value for name, value in _options(run.optimizer.param_groups[0])}
     described = run.conjured or {}
     for name in ("loss", "metrics"):
         if described.get(name) is not None:
-            told[name] = _name(described[name])
+            options[name] = _name(described[name])
     weights = (described.get("loss_weights") or {}).get("plain")
     if weights is not None:
-        told["loss_weights"] = _numbers(weights)
-    told |= {
+        options["loss_weights"] = _numbers(weights)
+    options |= {
         name: value for name, value in (described.get("options") or {}).get("plain", {}).items() if value is not None
     }
-    return told
+    return options
 
 
 def summoned(run: Run) -> RunOptions:
-    """``run.params`` as far as they are known, ``initial_epoch``, and whether it is a resumed run."""
-    told = {name: value for name, value in run.params.items() if value is not None and name != "metrics"}
-    return {**told, "initial_epoch": run.initial_epoch}
+    """Return the known ones of ``run.params``, and ``initial_epoch``."""
+    options = {name: value for name, value in run.params.items() if value is not None and name != "metrics"}
+    return {**options, "initial_epoch": run.initial_epoch}
 
 
 def _options(group: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The options of a parameter group that are numbers, or several of them."""
+    """Yield the options of a parameter group that are numbers, or several numbers."""
     for name, option in group.items():
         if name == "params":
             continue
@@ -63,7 +63,7 @@ def _options(group: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _numbers(value: Any) -> str:
-    """Numbers, in lists or dicts by name, as text."""
+    """Return numbers, or lists and dicts of them, as text."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {_numbers(each)}" for name, each in value.items())
     if isinstance(value, (list, tuple)):
@@ -72,7 +72,7 @@ def _numbers(value: Any) -> str:
 
 
 def _name(described: Any) -> str:
-    """The names in a description of ``run.conjured``."""
+    """Return the names in a description of ``run.conjured``."""
     if described is None:
         return "none"
     ((kind, content),) = described.items()
@@ -82,13 +82,13 @@ def _name(described: Any) -> str:
         return ", ".join(f"{key}: {_name(each)}" for key, each in content.items())
     if kind == "object":
         content = content["class"]
-    # Why something could not be described may say what it holds.
+    # The reason why something could not be described may reveal its content.
     return str(content).rpartition(".")[2] if kind in ("name", "function", "object") else "unnamed"
 
 
-def table(told: RunOptions) -> str:
-    """As a table in Markdown, for TensorBoard's text tab."""
-    rows = [f"| {_cell(name)} | {_cell(value)} |" for name, value in told.items()]
+def table(options: RunOptions) -> str:
+    """Return the options as a Markdown table for TensorBoard's text tab."""
+    rows = [f"| {_cell(name)} | {_cell(value)} |" for name, value in options.items()]
     return "\n".join(["| | |", "|---|---|", *rows])
 
 
