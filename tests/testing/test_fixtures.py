@@ -163,9 +163,10 @@ def test_two_ranks_are_two_processes_of_one_group(two_ranks: Callable[[str], lis
         recorder = Recorder()
         recorder.ranks = "main"
         tiny_run(recorder, epochs=1)
-        print(rank, total.item(), len(recorder.calls))
+        print(rank, total.item(), recorder.hooks.count("batch_end"), len(recorder.calls))
     """)
-    assert [(each.status, each.printed) for each in ranks] == [(0, "0 3.0 26\n"), (0, "1 3.0 0\n")]
+    # The ranks share the data, six samples in batches of two: three batches in one process, two in each of two ranks.
+    assert [(each.status, each.printed) for each in ranks] == [(0, "0 3.0 2 20\n"), (0, "1 3.0 0 0\n")]
 
 
 def test_second_rank_is_what_anybody_sees():
