@@ -10,12 +10,13 @@ from cthulhu_core.version import __version__
 if TYPE_CHECKING:
     from cthulhu_core.atomic import atomic_write
     from cthulhu_core.checkpoints.packing import pack, unpack
+    from cthulhu_core.contract.argument_checks import check_epochs, whole_number
     from cthulhu_core.contract.callback import Callback
     from cthulhu_core.contract.conformance import RefusedCallback
     from cthulhu_core.contract.errors import CheckpointError
     from cthulhu_core.contract.hookspecs import Logs, hookimpl
     from cthulhu_core.contract.learning_rate import learning_rate, set_learning_rate
-    from cthulhu_core.contract.monitor import Monitor, check_epochs
+    from cthulhu_core.contract.monitor import Monitor
     from cthulhu_core.distributed.unwrap import inner
     from cthulhu_core.installed.config import ConfigError
     from cthulhu_core.installed.model_files import check_format
@@ -54,6 +55,7 @@ __all__ = [
     "set_learning_rate",
     "set_random_state",
     "unpack",
+    "whole_number",
 ]
 
 # A name imports its module when it is used: a script that is told what to install needs none of them.
@@ -71,7 +73,7 @@ _MODULES = {
     "RefusedCallback": "contract.conformance",
     "Run": "run.run",
     "atomic_write": "atomic",
-    "check_epochs": "contract.monitor",
+    "check_epochs": "contract.argument_checks",
     "check_format": "installed.model_files",
     "hookimpl": "contract.hookspecs",
     "inner": "distributed.unwrap",
@@ -82,6 +84,7 @@ _MODULES = {
     "set_learning_rate": "contract.learning_rate",
     "set_random_state": "run.random_state",
     "unpack": "checkpoints.packing",
+    "whole_number": "contract.argument_checks",
 }
 
 

@@ -24,21 +24,6 @@ _MAXIMISED = frozenset(
 _MINIMISED = frozenset({"loss", "error", "err"})
 
 
-def check_epochs(**epochs: Any) -> None:
-    """See that these arguments of a monitoring callback are numbers of epochs.
-
-    Raises:
-        ValueError: one is no number, is negative or NaN; the message names it.
-
-    Example:
-        >>> check_epochs(patience=3, cooldown=0)
-    """
-    for name, number in epochs.items():
-        # Written so that NaN is refused as well.
-        if isinstance(number, (str, type(None))) or not number >= 0:
-            raise ValueError(f"{name} is {number!r}: expected a number of epochs, 0 or more")
-
-
 class MonitorWarning(UserWarning):
     """The monitored quantity is not in the logs."""
 

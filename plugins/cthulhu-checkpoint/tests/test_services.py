@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from cthulhu_core.models.files import load_checkpoint
+from cthulhu_core.installed.model_files import load_checkpoint
 
 from cthulhu.layers import Azatoth, Daoloth, TheHydra
 from cthulhu.models import Lump, Pile, load_model

@@ -1,8 +1,10 @@
 """LumpCheckpoint, and models in HDF5 files that Keras reads, too.
 
-plugin.py has the services for the files, layout.py their format, lump_checkpoint.py the callback.
+The services for these files are in ``plugin.py``, their layout in ``layout.py``, the callback in
+``lump_checkpoint.py``.
 """
 
-from cthulhu_checkpoint.lump_checkpoint import CheckpointWarning, LumpCheckpoint
+from cthulhu_checkpoint.lump_checkpoint import LumpCheckpoint
+from cthulhu_checkpoint.saving import CheckpointWarning
 
 __all__ = ["CheckpointWarning", "LumpCheckpoint"]

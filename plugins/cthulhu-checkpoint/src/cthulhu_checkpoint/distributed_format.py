@@ -49,8 +49,8 @@ def check_installed(in_parts: bool) -> None:
         _storage()
 
 
-def save(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> None:
-    """Write ``checkpoint`` to ``folder``, whole or not at all.
+def save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
+    """Write ``checkpoint`` to the folder ``filepath``, whole or not at all.
 
     Where tensors are in parts, all processes must do it, and wait for each other.
 
@@ -60,13 +60,13 @@ def save(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> None:
     """
     check_installed(_has_parts(checkpoint))
     writer.wait_for_the_last()
-    _save(checkpoint, Path(folder), None)
+    _save(checkpoint, Path(filepath), None)
 
 
-def save_later(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> Future[None]:
+def save_later(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> Future[None]:
     """Write ``checkpoint``, which nobody changes any more, in the background; errors as in :func:`save`."""
     check_installed(_has_parts(checkpoint))
-    return writer.in_background(_save, checkpoint, Path(folder), _Talk.apart() if _has_parts(checkpoint) else None)
+    return writer.in_background(_save, checkpoint, Path(filepath), _Talk.apart() if _has_parts(checkpoint) else None)
 
 
 class _Talk:
@@ -227,8 +227,8 @@ def _storage() -> Any:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def load(folder: str | os.PathLike[str]) -> Checkpoint:
-    """What was saved in ``folder``; where several processes read it, each its part of what was in parts.
+def load(filepath: str | os.PathLike[str]) -> Checkpoint:
+    """What was saved in the folder ``filepath``; where several processes read it, each its part of what was in parts.
 
     Raises:
         CheckpointError: it is damaged, or no checkpoint.
@@ -237,7 +237,7 @@ def load(folder: str | os.PathLike[str]) -> Checkpoint:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    folder = Path(folder)
+    folder = Path(filepath)
     index = _index(folder)
     data = folder / index["folder"]
     try:

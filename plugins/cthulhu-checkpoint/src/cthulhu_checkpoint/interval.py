@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import operator
 from datetime import timedelta
 from time import monotonic
+
+from cthulhu_core import whole_number
 
 
 class Interval:
@@ -27,9 +27,8 @@ class Interval:
         self._batches = 0
         if isinstance(every, timedelta):
             self._seconds = every.total_seconds()
-        elif not isinstance(every, bool):
-            with contextlib.suppress(TypeError):
-                self._batches = operator.index(every)
+        else:
+            self._batches = whole_number(every) or 0
         if self._batches < 1 and (self._seconds is None or self._seconds <= 0):
             raise ValueError(
                 f"save_every is {every!r}: expected a number of batches, 1 or more, or a datetime.timedelta above zero"

@@ -1,47 +1,26 @@
-"""LumpCheckpoint: when to save, and what is said about it. How a file is written is the business of its format.
+"""When to save, and under which name.
 
-Names of files are in filenames.py, what ``keep`` removes in kept.py, the time between saves in interval.py, and what
-is tried before training in destination.py. Which value is better is said by ``cthulhu_core.Monitor``.
+What a save does is in ``saving.py``, names of files in ``filenames.py``, which files ``keep`` removes in
+``retention.py``, the time between saves in ``interval.py``, and the checks before training in ``destination.py``.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
-import operator
 import os
-import warnings
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from cthulhu_checkpoint.destination import prepare, remove
+from cthulhu_checkpoint.destination import prepare
 from cthulhu_checkpoint.filenames import Filenames
 from cthulhu_checkpoint.interval import Interval
 from cthulhu_checkpoint.plugin import is_in_parts
-from cthulhu_checkpoint.retention import SavedFile, surplus, with_file
-from cthulhu_core import Callback, CheckpointError, Logs, Monitor, check_format, planned_names
+from cthulhu_checkpoint.retention import SavedFile, with_file
+from cthulhu_checkpoint.saving import Save, Saver
+from cthulhu_core import Logs, Monitor, check_format, planned_names, whole_number
 
 
-class CheckpointWarning(UserWarning):
-    """A state was not saved, or a file not removed; training goes on."""
-
-
-@dataclass
-class Saving:
-    """A file that is being written, and what held before, to go back to if it cannot be."""
-
-    path: Path
-    what: str
-    """What is saved, for messages: ``epoch 00002``."""
-    latest: bool
-    """Whether it is the state in the middle of an epoch."""
-    best: float
-    files: tuple[SavedFile, ...]
-    future: concurrent.futures.Future[None] | None = None
-
-
-class LumpCheckpoint(Callback):
+class LumpCheckpoint(Saver):
     """Saves the model after every epoch, or after those in which a monitored quantity is best.
 
     A file is written when all callbacks have had the end of the epoch, whole or not at all. A full checkpoint (one
@@ -104,7 +83,6 @@ class LumpCheckpoint(Callback):
         >>> model.load_weights("weights.hdf5")
     """
 
-    ranks: Literal["all", "main"] = "main"
     logged = ()
 
     def __init__(
@@ -142,19 +120,9 @@ class LumpCheckpoint(Callback):
         self._start()
 
     def _start(self) -> None:
-        self.epochs_since_last_save = 0
-        self._files: tuple[SavedFile, ...] = ()
-        self._decided: Saving | None = None
-        self._writing: Saving | None = None
-        self._unsaved: dict[bool, str] = {}
+        super()._start()
         self._was_named = False
         self._skipped = False
-        self._folder = Path.cwd()
-
-    @property
-    def best(self) -> float:
-        """The monitored value of the best epoch saved."""
-        return self._monitor.best
 
     # --- before training ---------------------------------------------------------------------------------------------
 
@@ -204,10 +172,6 @@ class LumpCheckpoint(Callback):
         if self._interval is not None:
             names.append(self._filenames.latest)
         return [self._path(name) for name in names]
-
-    def _path(self, name: str | Path) -> Path:
-        # Where the working directory was when training began: it may change meanwhile.
-        return self._folder / name
 
     # --- an epoch ends: decide ---------------------------------------------------------------------------------------
 
@@ -262,50 +226,12 @@ class LumpCheckpoint(Callback):
 
     def _decide(self, name: str, what: str, value: float | None) -> None:
         """This epoch is to be saved. From now on the state is that after the save: it is what is saved."""
-        self._decided = Saving(self._path(name), what, False, self.best, self._files)
+        self._decided = Save(self._path(name), what, False, self.best, self._files)
         self.epochs_since_last_save = 0
         if value is not None:
             self._monitor.update(value)
         if self.keep is not None:
             self._files = with_file(self._files, SavedFile(self._filenames.within(name), value))
-
-    # --- everybody has had it: save ----------------------------------------------------------------------------------
-
-    def on_save_point(self) -> None:
-        if self._decided is None and self._interval is None:
-            return
-        if self.run.batch is None:
-            saving, self._decided = self._decided, None
-            if saving is not None:
-                self._save(saving)
-        elif self._interval is not None and self._interval.is_over(self.run.step):
-            self._settle()
-            what = f"batch {self.run.batch.index + 1} of epoch {(self.run.epoch or 0) + 1:05d}"
-            self._save(Saving(self._path(self._filenames.latest), what, True, self.best, self._files))
-
-    def _save(self, saving: Saving) -> None:
-        if self._interval is not None:
-            self._interval.restart()
-        try:
-            self._make_folder(saving.path.parent)
-            saving.future = self.run.save(saving.path, self.save_weights_only, self.background)
-        except (CheckpointError, OSError) as error:
-            self._failed(saving, error)
-        except BaseException:
-            self._go_back(saving)
-            raise
-        else:
-            if saving.future is None:
-                self._succeeded(saving)
-            else:
-                self._writing = saving
-
-    def _make_folder(self, folder: Path) -> None:
-        fixed = self._path(self._filenames.folder)
-        gone = not fixed.is_dir()
-        folder.mkdir(parents=True, exist_ok=True)
-        if gone:
-            self._warn(f"the folder {fixed} was gone, with what was in it, and is made anew")
 
     def _look_at_the_last_one(self, value: float | None) -> None:
         """See what became of the save in the background, and wait for it where what is to be done depends on it."""
@@ -320,78 +246,9 @@ class LumpCheckpoint(Callback):
         if matters or self.run.is_sharded or writing.future.done():
             self._settle()
 
-    def _settle(self) -> None:
-        """Wait for the save in the background, if there is one, and see what became of it."""
-        saving = self._writing
-        if saving is None or saving.future is None:
-            return
-        # Whoever interrupts this finds it still being written.
-        concurrent.futures.wait([saving.future])
-        self._writing = None
-        error = saving.future.exception()
-        if error is None:
-            self._succeeded(saving)
-        elif isinstance(error, (CheckpointError, OSError)):
-            self._failed(saving, error)
-        else:
-            self._go_back(saving)
-            raise error
-
-    def _succeeded(self, saving: Saving) -> None:
-        if saving.latest:
-            self._unsaved.pop(True, None)
-            return
-        self._unsaved.clear()
-        if self.keep is not None:
-            for file in surplus(self._files, self.keep, self._monitor.direction):
-                self._remove(file)
-
-    def _remove(self, file: SavedFile) -> None:
-        path = self._path(self._filenames.path(file.name))
-        try:
-            if self.run.is_main:
-                remove(path)
-        except OSError as error:
-            self._warn(f"{path} could not be removed: {error.strerror}. It is tried again after the next save")
-        else:
-            self._files = tuple(each for each in self._files if each is not file)
-
-    def _failed(self, saving: Saving, error: Exception) -> None:
-        self._go_back(saving)
-        cause = (error.strerror if isinstance(error, OSError) else getattr(error, "reason", None)) or str(error)
-        problem = f"{saving.what} could not be saved to {saving.path}: {cause}"
-        self._unsaved[saving.latest] = problem
-        again = "in time" if saving.latest else "after the next epoch"
-        self._warn(f"{problem}. The file that was there is as it was, training goes on, and it is tried again {again}")
-
-    def _go_back(self, saving: Saving) -> None:
-        """Nothing was saved."""
-        if not saving.latest:
-            self._monitor.best, self._files = saving.best, saving.files
-            self.epochs_since_last_save = self.period
-
-    # --- training is over --------------------------------------------------------------------------------------------
-
-    def on_train_end(self, logs: Logs, /) -> None:
-        self._settle()
-        if self._decided is not None:  # an exception came before it could be saved
-            self._go_back(self._decided)
-        for problem in self._unsaved.values():
-            best = "best" if self.save_best_only else "last"
-            self._warn(f"training is over, and its {best} state is not saved: {problem}")
-        self._unsaved.clear()
-
-    def on_teardown(self) -> None:
-        # Where the end of training was interrupted while it waited.
-        self._settle()
-
     def _print(self, epoch: int, message: str) -> None:
         if self.verbose > 0 and self.run.is_main:
             print(f"Epoch {epoch + 1:05d}: {message}")  # noqa: T201 - what verbose asks for
-
-    def _warn(self, message: str) -> None:
-        if self.run.is_main:
-            warnings.warn(f"LumpCheckpoint: {message}", CheckpointWarning, stacklevel=3)
 
     # --- after a restart ---------------------------------------------------------------------------------------------
 
@@ -432,9 +289,5 @@ class LumpCheckpoint(Callback):
 
 
 def _check_number(name: str, number: Any, of: str) -> None:
-    try:
-        valid = not isinstance(number, bool) and operator.index(number) >= 1
-    except TypeError:
-        valid = False
-    if not valid:
+    if (whole_number(number) or 0) < 1:
         raise ValueError(f"{name} is {number!r}: expected a number of {of}, 1 or more")

@@ -13,7 +13,7 @@ import torch
 from cthulhu.layers import Daoloth
 from cthulhu.models import Pile
 from cthulhu_checkpoint import writer
-from cthulhu_checkpoint.plugin import cthulhu_load_weights, cthulhu_save_model
+from cthulhu_checkpoint.plugin import cthulhu_save_model
 from cthulhu_checkpoint.reader import load
 from cthulhu_core import Checkpoint
 
@@ -29,7 +29,7 @@ def test_what_is_saved_is_the_model_at_the_call(tmp_path):
     with torch.no_grad():
         model.layers[0].weight.zero_()
     saved.result()
-    cthulhu_load_weights(model, tmp_path / "w.h5")
+    model.load_weights(tmp_path / "w.h5")
     assert all((left == right).all() for left, right in zip(model.get_weights(), before, strict=True))
 
 

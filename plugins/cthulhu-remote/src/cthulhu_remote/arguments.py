@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from cthulhu_core import whole_number
 
 
 class Headers(dict[str, str]):
@@ -93,11 +94,8 @@ def every(value: Any) -> int | Literal["batch"] | None:
     """Every how many batches their values are sent; raises ValueError."""
     if value is None or value == "batch":
         return value  # type: ignore[no-any-return]
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
+    number = whole_number(value)
+    if number is None or number < 1:
         raise ValueError(
             f"RemoteMonitor(every={value!r}): expected None for the values of epochs alone, 'batch' for those of each "
             "batch too, or every how many batches they are sent, e.g. 100"

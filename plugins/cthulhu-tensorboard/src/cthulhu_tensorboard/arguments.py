@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+
+from cthulhu_core import whole_number
 
 
 def check_folder(log_dir: Any) -> None:
@@ -32,11 +33,8 @@ def frequency(name: str, value: Any) -> int:
         ValueError: it is negative.
     """
     given = f"TensorBoard({name}={value!r})"
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
+    number = whole_number(value)
+    if number is None:
         raise TypeError(f"{given}: expected a whole number of epochs, 0 for never")
     if number < 0:
         raise ValueError(f"{given}: expected 0 for never, or every how many epochs")
@@ -53,11 +51,8 @@ def update_frequency(value: Any) -> int | Literal["batch", "epoch"]:
         return "batch"
     if value == "epoch":
         return "epoch"
-    try:
-        samples = operator.index(value)
-    except TypeError:
-        samples = 0
-    if samples < 1 or isinstance(value, bool):
+    samples = whole_number(value)
+    if samples is None or samples < 1:
         raise ValueError(
             f"TensorBoard(update_freq={value!r}): expected 'batch', 'epoch', or after how many samples values are "
             "written, e.g. 10000"
@@ -73,11 +68,8 @@ def batch_size(value: Any) -> int | None:
     """
     if value is None:
         return None
-    try:
-        size = operator.index(value)
-    except TypeError:
-        size = 0
-    if size < 1 or isinstance(value, bool):
+    size = whole_number(value)
+    if size is None or size < 1:
         raise ValueError(
             f"TensorBoard(batch_size={value!r}): expected a number of samples, 1 or more, or None for the batches of "
             "the validation"
