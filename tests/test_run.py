@@ -722,7 +722,7 @@ def test_explain_prints_each_participant_where_it_is_called(capsys: pytest.Captu
     assert lines[at + 1 : at + 4] == [
         f"    - Late {here}: callbacks[1]",
         f"    - Early {here}: callbacks[0]",
-        "and where a model predicts:",
+        "and when a model predicts:",
     ]
 
 

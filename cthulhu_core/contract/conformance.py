@@ -1,4 +1,4 @@
-"""Who may take part in a run: what pluggy would drop or never call is refused, with a sentence that says the cure."""
+"""Checks whether an object can take part in a run, so that nothing is silently dropped or never called."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cthulhu_core.names import did_you_mean
 
 
 class RefusedCallback(TypeError):
-    """What was given cannot take part in a run; the message says why and what to do."""
+    """An object that cannot take part in a run; the message says why and what to do."""
 
 
 class Problem(NamedTuple):
-    """A reason to refuse something, what to do about it, and the name of the method or attribute, if it is one."""
+    """A reason to refuse an object, the cure, and the method or attribute concerned, if any."""
 
     what: str
     cure: str
@@ -29,18 +29,18 @@ class Problem(NamedTuple):
 
 
 def validate(plugin: object) -> None:
-    """Refuse, with a sentence that says the cure, what cannot take part in a run.
+    """Refuse an object that cannot take part in a run, with a message that says the cure.
 
     Raises:
         RefusedCallback: ``plugin`` is a class, is neither a callback nor has hook implementations, implements a
-            hook that does not exist, or takes arguments that the hook does not give.
+            hook that does not exist, or takes arguments that the hook does not have.
     """
     for problem in problems(plugin):
         raise RefusedCallback(str(problem))
 
 
 def problems(plugin: object) -> Iterator[Problem]:
-    """Every reason to refuse ``plugin``."""
+    """Yield every reason to refuse ``plugin``."""
     if inspect.isclass(plugin):
         yield Problem(f"{plugin.__name__} is a class, not an instance", f"write {plugin.__name__}(...)")
         return
@@ -60,21 +60,21 @@ def problems(plugin: object) -> Iterator[Problem]:
 
 
 def problems_of_class(kind: type[Callback]) -> Iterator[Problem]:
-    """Every reason to refuse the instances of ``kind``, as far as it shows before one is made."""
-    if hasattr(kind, "__del__"):  # which expects what the constructor sets
+    """Yield every reason to refuse instances of ``kind`` that shows before one is made."""
+    if hasattr(kind, "__del__"):  # it expects what the constructor sets
         kind = new_class(kind.__name__, (kind,), exec_body=lambda body: body.update(__del__=lambda self: None))
     try:
         unmade = object.__new__(kind)
-    except TypeError:  # a class that is a dict as well, for one
+    except TypeError:  # e.g. a class that is also a dict
         return
-    # What the constructor would set is not there: a property that asks for it ends the search.
+    # Attributes that the constructor sets are missing: a property that needs one ends the search.
     with contextlib.suppress(AttributeError):
         yield from problems(unmade)
         yield from service_problems(unmade)
 
 
 def refuse_services(plugin: object) -> None:
-    """Refuse, where an object is given to a run, the hooks that only installed plugins are asked.
+    """Refuse an object given to a run that implements hooks of installed plugins.
 
     Raises:
         RefusedCallback: ``plugin`` implements such a hook, which would never be called.
@@ -84,7 +84,7 @@ def refuse_services(plugin: object) -> None:
 
 
 def service_problems(plugin: object) -> Iterator[Problem]:
-    """The hooks of an object given to a run that would never be called there."""
+    """Yield the hooks of an object given to a run that would never be called."""
     for name, options in marked(plugin).items():
         hook = options.get("specname") or name
         if hook in SERVICES:
@@ -97,7 +97,7 @@ def service_problems(plugin: object) -> Iterator[Problem]:
 
 
 def marked(plugin: object) -> dict[str, dict[str, Any]]:
-    """The functions of ``plugin`` that bear the mark of ``hookimpl``, with its options. Runs no property."""
+    """Return the functions of ``plugin`` marked with ``hookimpl`` and their options, without running properties."""
     found: dict[str, dict[str, Any]] = {}
     for namespace in (*(vars(each) for each in reversed(type(plugin).__mro__)), getattr(plugin, "__dict__", {})):
         for name, value in namespace.items():
@@ -152,16 +152,16 @@ def _method_problems(callback: Callback, marks: Container[str]) -> Iterator[Prob
     for method in dir(callback):
         if not method.startswith("on_") or hasattr(Callback, method):
             continue
-        # From the class, so that no property is run.
+        # Looked up on the class, so that no property runs.
         if callable(getattr(type(callback), method, vars(callback).get(method))):
-            # Keras also knows the batch hooks of training as on_train_batch_...
+            # Keras calls the batch hooks of training on_train_batch_..., too.
             hint = did_you_mean(method.replace("on_train_batch_", "on_batch_"), METHODS)
             if hint:
                 yield Problem(f"{name}.{method} would never be called: there is no such hook", hint, method)
 
 
 def _call_problems(where: str, function: Any, given: Sequence[str]) -> Iterator[Problem]:
-    """Why a call of the method with ``given`` would fail, or do nothing."""
+    """Yield reasons why calling the method with ``given`` would fail, or do nothing."""
     if not callable(function):
         yield Problem(f"{where} is {function!r}", "expected a method")
         return
@@ -177,10 +177,10 @@ def _call_problems(where: str, function: Any, given: Sequence[str]) -> Iterator[
 
 
 def name_of(plugin: object) -> str:
-    """What ``plugin`` is called in messages: the name of a module, else that of the class."""
+    """Return the name of ``plugin`` for messages: that of the module, or of the class."""
     return plugin.__name__ if inspect.ismodule(plugin) else type(plugin).__name__
 
 
 def is_overridden(callback: Callback, method: str) -> bool:
-    """Whether ``callback``, or its class, has a ``method`` of its own."""
+    """Return whether ``callback`` or its class overrides ``method``."""
     return method in vars(callback) or getattr(type(callback), method) is not getattr(Callback, method)

@@ -16,7 +16,7 @@ from typing import Any
 
 SECRET = "(secret)"
 LONGEST = 100
-"""So many elements of a list, and ten times as many characters of a string, are kept."""
+"""The most elements of a list that are kept; ten times as many characters of a string."""
 
 _SECRET_NAME = re.compile(
     r"(api_?key|auth(entication|orization)?|cookie|credential|header|key|passphrase|passw(or)?d|pwd|secret|token|webhook)s?"
@@ -26,12 +26,12 @@ _LEVELS = 5
 
 
 def described(cls: type, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What an object of ``cls`` is made with, as plain data; None where that does not fit its constructor.
+    """Return the arguments of a constructor as plain data; None if they do not fit it.
 
     Args:
-        cls: its attribute ``secret`` names arguments of which nothing is kept.
-        arguments: those by place.
-        named: those by name.
+        cls: the class; its attribute ``secret`` names arguments that are not kept.
+        arguments: positional arguments.
+        named: keyword arguments.
 
     Example:
         >>> class Post:
@@ -43,7 +43,7 @@ def described(cls: type, arguments: tuple[Any, ...], named: Mapping[str, Any]) -
         signature = inspect.signature(cls.__init__)  # type: ignore[misc]
         bound = signature.bind(None, *arguments, **named).arguments
     except (TypeError, ValueError):
-        return None  # the constructor says better what is wrong
+        return None  # the constructor raises a better error
     found: dict[str, Any] = {}
     for name, value in list(bound.items())[1:]:
         if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
@@ -51,14 +51,14 @@ def described(cls: type, arguments: tuple[Any, ...], named: Mapping[str, Any]) -
         else:
             found[name] = value
     return {
-        # That there is no secret may be known.
+        # That there is no secret may be shown.
         name: SECRET if is_secret(name, cls) and not isinstance(value, (bool, type(None))) else _plain(value, _LEVELS)
         for name, value in found.items()
     }
 
 
 def is_secret(name: str, cls: type | None = None) -> bool:
-    """Whether what is called ``name``, e.g. an argument of ``cls``, is not to be shown to anybody."""
+    """Return whether a value called ``name``, such as an argument of ``cls``, must not be shown."""
     if name in getattr(cls, "secret", ()):
         return True
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
@@ -66,7 +66,7 @@ def is_secret(name: str, cls: type | None = None) -> bool:
 
 
 def _plain(value: Any, levels: int) -> Any:
-    """``value`` itself where it is plain and short; what it is, in words, where it is anything else."""
+    """Return ``value`` if it is plain and short, else a description of it."""
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         value = value.item()
     if value is None or type(value) in (bool, int) or (type(value) is float and math.isfinite(value)):
@@ -81,7 +81,7 @@ def _plain(value: Any, levels: int) -> Any:
     name = getattr(value, "__qualname__", None)
     if inspect.isroutine(value) or inspect.isclass(value):
         return f"({'class' if inspect.isclass(value) else 'function'} {value.__module__}.{name})"
-    # No repr: it may hold anything.
+    # No repr, because it may contain anything.
     size = ""
     if type(value).__module__.partition(".")[0] in ("numpy", "pandas", "torch") and hasattr(value, "shape"):
         size = f", shape {tuple(value.shape)}"
@@ -99,6 +99,6 @@ def _text(text: str) -> str:
             text = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
         except ValueError:
             text = "(address)"
-    # A surrogate has no place in a JSON file.
+    # JSON files cannot hold surrogates.
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= 10 * LONGEST else f"{text[: 10 * LONGEST]}…"

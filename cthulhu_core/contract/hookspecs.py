@@ -27,7 +27,7 @@ A run calls these hooks, in this order::
     run.train_end(logs)
     always, last: run.teardown()
 
-    and where a model predicts:
+    and when a model predicts:
         run.predict_begin(logs)
         for batch, inputs in enumerate(data):
             run.predict_batch_begin(batch, logs)
@@ -35,16 +35,16 @@ A run calls these hooks, in this order::
             run.predict_batch_end(batch, logs)
         run.predict_end(logs)
 
-``evaluate`` calls the hooks of the test above. A hook is named ``cthulhu_`` and the word above. An implementation is a
-function of that name, marked with :data:`hookimpl`, which takes those of the arguments below that it wants, by name.
+``evaluate`` calls the hooks of the test above. The name of a hook is ``cthulhu_`` followed by the word above. An
+implementation is a function of that name, marked with :data:`hookimpl`, that names the arguments it needs.
 
-``logs`` is a dict from names to Python numbers and is never None. The ``logs`` of a batch hook are read from the
-device when an implementation of that hook names ``logs``, once for all of them; who can work with the tensors in
-``run.batch`` does not name ``logs`` and costs no wait for the device. The ``logs`` of ``epoch_end`` are one dict
-shared by all in their order: what one adds, later ones see.
+``logs`` is a dict of Python numbers by name and never None. The ``logs`` of a batch hook are read from the device once,
+and only if an implementation of that hook names ``logs``. Implementations that work with the tensors in ``run.batch``
+should not name it, so that nothing waits for the device. The ``logs`` of ``epoch_end`` are one dict that all
+participants share: later ones see what earlier ones add.
 
-Participants are called in the order of the run (``run.explain()`` prints it), ``teardown`` in reverse.
-What happens to an exception is said in :mod:`cthulhu_core.run.dispatch`.
+Participants are called in the order of the run (``run.explain()`` prints it), and in reverse for ``teardown``. What
+happens when one of them raises is described in :mod:`cthulhu_core.run.call_context`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ Logs = dict[str, Any]
 PREFIX = "cthulhu_"
 hookspec = pluggy.HookspecMarker("cthulhu")
 hookimpl = pluggy.HookimplMarker("cthulhu")
-"""Mark a function or method as the implementation of the hook whose name it bears.
+"""Mark a function or method as an implementation of the hook that it is named after.
 
 >>> @hookimpl
 ... def cthulhu_epoch_end(run, epoch):
@@ -87,9 +87,9 @@ def cthulhu_train_begin(run: Run, logs: Logs) -> None:
 
 @hookspec
 def cthulhu_train_end(run: Run, logs: Logs) -> None:
-    """Training has ended, by itself, by a stop or by an exception. ``logs`` are the last finished epoch's.
+    """Training has ended, by itself, by a stop or by an exception. ``logs`` are those of the last finished epoch.
 
-    Not called where ``train_begin`` failed: then nothing has begun that could end, and ``teardown`` follows.
+    Not called if ``train_begin`` failed: then training has not begun, and ``teardown`` follows.
     """
 
 
@@ -100,7 +100,7 @@ def cthulhu_epoch_begin(run: Run, epoch: int, logs: Logs) -> None:
 
 @hookspec
 def cthulhu_epoch_end(run: Run, epoch: int, logs: Logs) -> None:
-    """Epoch ``epoch`` has ended. ``logs``: averages, ``val_*`` where validated, then what participants add."""
+    """Epoch ``epoch`` has ended. ``logs``: averages, ``val_*`` if it was validated, then what participants add."""
 
 
 @hookspec
@@ -110,7 +110,7 @@ def cthulhu_batch_begin(run: Run, batch: int, logs: Logs) -> None:
 
 @hookspec
 def cthulhu_gradients(run: Run, batch: int) -> None:
-    """The gradients of a step are there, and the optimizer has not taken it; a step may be one of several batches."""
+    """The gradients of an optimizer step are ready and not applied; a step may span several batches."""
 
 
 @hookspec
@@ -120,9 +120,9 @@ def cthulhu_batch_end(run: Run, batch: int, logs: Logs) -> None:
 
 @hookspec
 def cthulhu_save_point(run: Run) -> None:
-    """Everybody has had the end of a batch, or of an epoch: what is saved now can be resumed without a difference.
+    """All participants have seen the end of a batch, or of an epoch: a run saved now can be resumed exactly.
 
-    ``run.batch`` is the batch that has ended, None at the end of an epoch.
+    ``run.batch`` is the batch that has ended, or None at the end of an epoch.
     """
 
 
@@ -168,12 +168,12 @@ def cthulhu_predict_end(run: Run, logs: Logs) -> None:
 
 @hookspec
 def cthulhu_exception(run: Run, error: BaseException) -> None:
-    """``error`` (an interrupt, too) ends the run. It goes on its way when ``train_end`` and ``teardown`` are done."""
+    """``error`` ends the run; it may be an interrupt. It propagates after ``train_end`` and ``teardown``."""
 
 
 @hookspec
 def cthulhu_teardown(run: Run) -> None:
-    """The run is over, however it ended: close files, end threads. Called last, and in reverse order."""
+    """The run is over, however it ended: close files, stop threads. Called last, and in reverse order."""
 
 
 # --- services: what a plugin does for every run -------------------------------------------------------------------
@@ -181,51 +181,53 @@ def cthulhu_teardown(run: Run) -> None:
 
 @hookspec
 def cthulhu_default_callbacks(run: Run) -> Iterable[Callback] | None:
-    """The callbacks that this plugin adds to ``run`` on its own, before the user's; None for none."""
+    """Return the callbacks that this plugin adds to ``run``, before the user's; None for none."""
 
 
 @hookspec
 def cthulhu_saved_suffixes() -> Iterable[str] | None:
-    """The suffixes of the files that this plugin saves, in small letters, e.g. ``(".h5", ".hdf5")``.
+    """Return the suffixes of the files that this plugin saves, in lower case, e.g. ``(".h5", ".hdf5")``.
 
-    Who is going to save asks before training (``check_format``): what nobody names here is refused then.
+    Callbacks that save check theirs before training (``check_format``); a suffix that no plugin names is refused.
     """
 
 
-# The four that follow answer for the suffixes that they know, and give None for all others. A CheckpointError of theirs
-# need not name the file: who asks does.
+# The four that follow handle the suffixes that they know and return None for all others. A CheckpointError that they
+# raise need not name the file: the caller adds it.
 
 
 @hookspec(firstresult=True)
 def cthulhu_save_model(
     run: Run | None, model: torch.nn.Module, filepath: str | os.PathLike[str], weights_only: bool, background: bool
 ) -> bool | Future[None] | None:
-    """Save ``model`` to ``filepath``: True when it is saved, None when the suffix is not yours.
+    """Save ``model`` to ``filepath``. Return True when it is saved, None if the suffix is not yours.
 
-    ``Checkpoint.of(model, run, weights_only)`` is what there is to save. ``run`` is the run in which the model is
-    being trained, or was last trained; None if there was none. Where ``background`` is true, training waits for no
-    more than a copy in memory: what writes that copy is returned as a Future. Who only ever saves at once does not
-    name ``background``.
+    ``Checkpoint.of(model, run, weights_only)`` has everything there is to save. ``run`` is the run that trains the
+    model, or trained it last; None if there was none. If ``background`` is true, save a copy in memory and return a
+    Future that completes when the copy is written. A plugin that cannot do this leaves out the argument.
 
-    Raises ``CheckpointError`` or ``OSError``; a file that was there before is then as it was.
+    Raise ``CheckpointError`` or ``OSError`` if the model cannot be saved; an existing file must be unchanged then.
     """
 
 
 @hookspec(firstresult=True)
 def cthulhu_load_checkpoint(filepath: str | os.PathLike[str]) -> Checkpoint | None:
-    """What was saved in ``filepath``; raises ``CheckpointError`` if that cannot be said."""
+    """Return what was saved in ``filepath``, or raise ``CheckpointError``. Models and weights are loaded through it."""
 
 
 @hookspec(firstresult=True)
 def cthulhu_load_model(
     filepath: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None
 ) -> torch.nn.Module | None:
-    """The model saved in ``filepath``. ``custom_objects``: from name to class or function."""
+    """Return the model saved in ``filepath``; only needed if it cannot be built from ``cthulhu_load_checkpoint``.
+
+    ``custom_objects``: classes and functions by name.
+    """
 
 
 @hookspec(firstresult=True)
 def cthulhu_load_weights(model: torch.nn.Module, filepath: str | os.PathLike[str]) -> bool | None:
-    """Load the weights in ``filepath`` into ``model``: True when loaded."""
+    """Load the weights in ``filepath`` into ``model`` and return True; only needed as ``cthulhu_load_model`` is."""
 
 
 HOOKS: dict[str, tuple[str, ...]] = {
@@ -235,4 +237,4 @@ HOOKS: dict[str, tuple[str, ...]] = {
 
 SERVICES = ("cthulhu_default_callbacks", "cthulhu_saved_suffixes", "cthulhu_save_model", "cthulhu_load_checkpoint",
             "cthulhu_load_model", "cthulhu_load_weights")  # fmt: skip
-"""Those that are asked of installed plugins, outside of the loop."""
+"""The hooks of installed plugins that are called outside the loop."""

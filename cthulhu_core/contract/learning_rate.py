@@ -1,4 +1,4 @@
-"""The learning rate of an optimizer, read and set. When it changes, and to what, is the business of callbacks."""
+"""Read and set the learning rate of an optimizer."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-# Kept in a parameter group, and so in the optimizer's state_dict, while the rates are 0.
+# Stored in a parameter group, and so in the optimizer's state_dict, while the rates are 0.
 _RATIO = "lr_ratio"
 
 
 def learning_rate(optimizer: torch.optim.Optimizer | None) -> float:
-    """The learning rate of the first parameter group.
+    """Return the learning rate of the first parameter group.
 
     Args:
-        optimizer: the optimizer of a run. None, which a ``Run`` without one has, is an error.
+        optimizer: the optimizer of a run; None is an error.
 
     Raises:
-        ValueError: there is no optimizer; the message says how to give one to a run.
+        ValueError: ``optimizer`` is None; the message says how to pass one to a run.
 
     Example:
         >>> learning_rate(torch.optim.SGD([torch.zeros(1)], lr=0.1))
@@ -28,18 +28,17 @@ def learning_rate(optimizer: torch.optim.Optimizer | None) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer | None, lr: float) -> None:
-    """Give the first parameter group the learning rate ``lr``; the others keep their ratio to the first.
+    """Set the learning rate of the first parameter group; the others keep their ratio to it.
 
-    The ratios outlast a rate of 0 that was set here, so that a warm-up may start from it. Where the first group's
-    rate was 0 already and no ratio is known, all groups get ``lr``; if ``lr`` is 0 too, nothing changes. A rate that
-    is a tensor stays that tensor and is filled in place.
+    The ratios survive a rate of 0 that was set here, so that a warm-up may start from it. If the rate of the first
+    group is 0 and no ratio is known, all groups get ``lr``. A rate that is a tensor is filled in place.
 
     Args:
         optimizer: the optimizer of a run.
         lr: the new rate.
 
     Raises:
-        ValueError: there is no optimizer.
+        ValueError: ``optimizer`` is None.
 
     Example:
         >>> weights, biases = {"params": [torch.zeros(1)], "lr": 0.1}, {"params": [torch.zeros(1)], "lr": 0.2}
@@ -52,7 +51,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer | None, lr: float) -> Non
     first = float(groups[0]["lr"])
     if first == lr == 0:
         return
-    # All ratios before any rate: groups may share one tensor.
+    # All ratios before any rate, because groups may share one tensor.
     ratios = [_ratio(group, first) for group in groups]
     for group, ratio in zip(groups, ratios, strict=True):
         rate = lr * ratio

@@ -1,4 +1,4 @@
-"""Monitor: which value, which direction, is it better. Every callback that monitors a quantity asks this."""
+"""The best value of a monitored quantity, and the direction in which it improves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cthulhu_core.contract.hookspecs import Logs
     from cthulhu_core.contract.types import Run
 
-# Words in the name of a quantity that say: more is better. A name is cut into words at signs and capitals.
+# Words in the name of a quantity that mean higher is better. Names are split at punctuation and capitals.
 _MAXIMISED = frozenset(
     {
         *("acc", "accuracy", "auc", "auroc", "f1", "fbeta", "fmeasure", "precision", "recall", "sensitivity"),
@@ -20,7 +20,7 @@ _MAXIMISED = frozenset(
         *("ssim", "similarity"),
     }
 )
-# Words that say less is better, whatever stands beside them: dice_loss.
+# Words that mean lower is better, whatever else the name contains: dice_loss.
 _MINIMISED = frozenset({"loss", "error", "err"})
 
 
@@ -31,21 +31,21 @@ class MonitorWarning(UserWarning):
 class Monitor:
     """The best value so far of a monitored quantity.
 
-    ``mode="auto"`` takes the direction that the metric itself states (``higher_is_better`` of a ``torchmetrics``
-    object), else the one its name says: accuracies, AUC, F-scores, precision, recall, IoU, Dice, R², BLEU and
-    their like are maximised, all others minimised.
+    ``mode="auto"`` takes the direction that the metric states (``higher_is_better`` of a ``torchmetrics`` object), else
+    the one that its name implies: accuracies, AUC, F-scores, precision, recall, IoU, Dice, R², BLEU and the like are
+    maximised, everything else is minimised.
 
     Args:
         monitor: name of the quantity in the logs of an epoch, e.g. ``"val_loss"``.
         mode: ``"auto"``, ``"min"`` or ``"max"``.
-        min_delta: what a value must be better by, in units of the quantity; its sign does not matter.
-        baseline: the first best; by default the worst there is, so that the first number is an improvement.
+        min_delta: the least improvement that counts, in units of the quantity; its sign is ignored.
+        baseline: the first best value; by default the worst possible one, so that the first number is an improvement.
 
     Attributes:
-        best: the best value so far; ±inf, or ``baseline``, before there was one.
+        best: the best value so far; ±inf or ``baseline`` before the first.
 
     Raises:
-        ValueError: ``mode`` is none of the three, ``min_delta`` is not a finite number, or ``baseline`` is NaN.
+        ValueError: ``mode`` is not one of the three, ``min_delta`` is not finite, or ``baseline`` is NaN.
 
     Example:
         >>> monitor = Monitor("val_acc", min_delta=0.01)
@@ -76,12 +76,12 @@ class Monitor:
         self.reset()
 
     def reset(self) -> None:
-        """Start again, for another training."""
+        """Reset for another training."""
         self.best = self._worst if self.baseline is None else float(self.baseline)
         self._warned = False
 
     def begin(self, run: Run) -> None:
-        """A training begins: start again, and let the metric in ``run`` state its direction."""
+        """Reset for a training, with the direction that the metric in ``run`` states."""
         if self.mode == "auto":
             stated = run.directions.get(self.monitor.removeprefix("val_"))
             self.direction = stated if stated in ("min", "max") else _direction_of(self.monitor)  # type: ignore[assignment]
@@ -92,12 +92,12 @@ class Monitor:
         return math.inf if self.direction == "min" else -math.inf
 
     def read(self, logs: Logs, run: Run | None = None) -> float | None:
-        """The monitored value in ``logs``; None, and one warning a training, if there is none.
+        """Return the monitored value in ``logs``; None, and one warning a training, if there is none.
 
-        No warning in an epoch of ``run`` that was not validated although validation is planned.
+        An epoch of ``run`` that was not validated, although validation is planned, is no reason for a warning.
 
         Raises:
-            TypeError: what is logged under the name is not a number.
+            TypeError: the logged value is not a number.
         """
         if self.monitor in logs:
             return _number(self.monitor, logs[self.monitor])
@@ -112,7 +112,7 @@ class Monitor:
     def _missing(self, logs: Logs) -> str:
         message = f"{self.monitor!r} is monitored but not logged; logged are {', '.join(logs) or 'no values'}"
         close = difflib.get_close_matches(self.monitor, logs, n=3, cutoff=0.5)
-        # Of an abbreviation and its word, the one that is there.
+        # Of an abbreviation and the word, prefer the one that is logged.
         close.sort(key=lambda name: not _same_words(name, self.monitor))
         if close:
             return f"{message}: did you mean {' or '.join(close)}?"
@@ -121,26 +121,26 @@ class Monitor:
         return message
 
     def is_better(self, value: float, than: float | None = None) -> bool:
-        """Whether ``value`` beats ``than`` (the best so far) by more than ``min_delta``; NaN never does."""
+        """Return whether ``value`` beats ``than`` (by default the best) by more than ``min_delta``; NaN never does."""
         than = self.best if than is None else than
         return value - self.min_delta > than if self.direction == "max" else value + self.min_delta < than
 
     def update(self, value: float) -> bool:
-        """Whether ``value`` is an improvement; if so it is the best from now on."""
+        """Return whether ``value`` is an improvement, and make it the best if so."""
         if self.is_better(value):
             self.best = value
             return True
         return False
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on."""
+        """Return monitor, best value and direction."""
         return {"monitor": self.monitor, "best": self.best, "direction": self.direction}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken.
+        """Restore a state that :meth:`state_dict` returned.
 
         Raises:
-            ValueError: it is the state of another quantity, whose best value says nothing about this one.
+            ValueError: the state belongs to another quantity, whose best value means nothing here.
         """
         if state["monitor"] != self.monitor:
             raise ValueError(

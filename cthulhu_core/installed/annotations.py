@@ -1,7 +1,7 @@
-"""Whether a value of a TOML file fits what a parameter is annotated with.
+"""Checks values of a TOML file against the annotations of constructor parameters, and converts them.
 
-Values are strings, numbers, truth values, dates, lists and tables. What an annotation says beyond that, or says in a
-way that cannot be read here, is left to the constructor.
+Values are strings, numbers, booleans, dates, lists and tables. Annotations that say more, or that cannot be resolved
+here, are left to the constructor.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a s
 
 
 class Unfit(ValueError):
-    """The value does not fit; the message says in TOML's words what would."""
+    """The value does not fit; the message says in TOML's terms what would."""
 
 
 def hints(cls: type) -> dict[str, Any]:
-    """The annotations of a constructor's parameters, as far as they can be resolved."""
+    """Return the annotations of a constructor's parameters, as far as they can be resolved."""
     constructor: Any = cls.__init__  # type: ignore[misc]
     if constructor is object.__init__:
         return {}
@@ -46,10 +46,10 @@ def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
 
 
 def convert(value: Any, annotation: Any) -> Any:
-    """``value`` as a parameter with this annotation takes it: a list as a tuple, a string as a path.
+    """Return ``value`` as a parameter with this annotation expects it: a list as a tuple, a string as a path.
 
     Raises:
-        Unfit: it does not fit.
+        Unfit: the value does not fit.
 
     Example:
         >>> convert([1, 2], tuple[int, int])
@@ -68,7 +68,7 @@ def convert(value: Any, annotation: Any) -> Any:
             return value
         raise Unfit(" or ".join(map(repr, arguments)))
     cls = _class_of(annotation)
-    # Of a protocol it cannot be said which class fits it.
+    # Whether a class implements a protocol cannot be decided here.
     if cls in (Any, object) or not inspect.isclass(cls) or getattr(cls, "_is_protocol", False):
         return value
     if cls in _SCALARS:
@@ -88,14 +88,14 @@ def convert(value: Any, annotation: Any) -> Any:
 
 
 def _class_of(annotation: Any) -> Any:
-    """``list`` for ``list[int]``."""
+    """Return ``list`` for ``list[int]``."""
     origin: Any = typing.get_origin(annotation)
     return annotation if origin is None else origin
 
 
 def _first(value: Any, annotations: tuple[Any, ...]) -> Any:
-    """``value`` as the first of several annotations takes it."""
-    # What needs no conversion goes first: a string that may be a path or a string stays a string.
+    """Return ``value`` as the first fitting one of several annotations expects it."""
+    # Annotations without conversion come first: a string that may be a path or a string stays a string.
     texts = []
     for annotation in sorted(annotations, key=lambda each: _class_of(each) in _PATHS):
         if annotation is type(None):

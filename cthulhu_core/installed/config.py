@@ -1,9 +1,9 @@
-"""Callbacks by configuration: from the tables of a TOML file, and from bare names, to objects that take part in a run.
+"""Callbacks from configuration: the tables of a TOML file, or bare names.
 
     CTHULHU_CONFIG=run.toml python train.py
 
-attaches to every training of a script what ``run.toml`` names. The file has, for each callback, a table with the
-arguments of its constructor, or several in double brackets, and ``[run]`` for the run itself::
+attaches the callbacks of ``run.toml`` to every training of a script. The file has a table for each callback, with the
+arguments of its constructor, or several tables in double brackets, and ``[run]`` for the run itself::
 
     [callbacks.CSVLogger]
     filename = "log.csv"
@@ -11,9 +11,9 @@ arguments of its constructor, or several in double brackets, and ``[run]`` for t
     [run]
     manifest = "manifest.json"
 
-In a file called ``pyproject.toml`` these are ``[tool.cthulhu.callbacks.CSVLogger]`` and ``[tool.cthulhu.run]``.
-Whatever is wrong is an error before training that names file, table and key. Only installed callbacks can be named:
-nothing in the file can have a module imported, or code run, that a package does not offer.
+In a file called ``pyproject.toml``, these are ``[tool.cthulhu.callbacks.CSVLogger]`` and ``[tool.cthulhu.run]``.
+Every mistake is an error before training that names file, table and key. Only installed callbacks can be named: a file
+cannot import modules or run code other than what packages offer.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ TOOL = "cthulhu"
 
 
 class ConfigError(ValueError):
-    """A configuration cannot be used; the message names file, table and key, what was expected, and the cure."""
+    """A configuration that cannot be used; the message names file, table and key, what was expected, and the cure."""
 
 
 class Attached(NamedTuple):
-    """A callback that takes part in a run because somebody names it."""
+    """A callback that takes part in a run, and where it was named."""
 
     callback: Callback
     reason: str
-    """Where it is named: ``callbacks[0]``, or file and table, ``run.toml [callbacks.CSVLogger]``."""
+    """``callbacks[0]``, or file and table: ``run.toml [callbacks.CSVLogger]``."""
 
 
 class Config(NamedTuple):
-    """What a configuration asks for."""
+    """The content of a configuration."""
 
     callbacks: tuple[Attached, ...] = ()
     manifest: Path | None = None
-    """Where the manifest of each training is written."""
+    """The file to which the manifest of each training is written."""
 
 
 def configuration() -> Config:
-    """What the file asks for that ``CTHULHU_CONFIG`` names; nothing where it names none. Makes new callbacks each time.
+    """Return the content of the file that ``CTHULHU_CONFIG`` names, with new callbacks; empty if it names none.
 
     Raises:
         ConfigError: the file cannot be read or used.
@@ -67,10 +67,10 @@ def configuration() -> Config:
 
 
 def read(filename: str | os.PathLike[str]) -> Config:
-    """What a TOML file asks for.
+    """Return the content of a TOML file.
 
     Raises:
-        ConfigError: it cannot be read or used; the message names file, table and key.
+        ConfigError: the file cannot be read or used; the message names file, table and key.
     """
     path = Path(filename)
     document = _Table(path, "", _parsed(path))
@@ -88,11 +88,11 @@ def read(filename: str | os.PathLike[str]) -> Config:
 
 
 def named(name: str) -> Callback:
-    """The installed callback ``name``, made without arguments.
+    """Return the installed callback ``name``, made without arguments.
 
     Raises:
-        PluginError: it is not installed, is misspelt, or cannot be used.
-        RefusedCallback: nothing that is installed resembles it, or it needs arguments; the message says which.
+        PluginError: it is not installed, misspelt, or cannot be used.
+        RefusedCallback: no installed callback has a similar name, or it needs arguments; the message names them.
     """
     try:
         cls = _class(name)
@@ -132,21 +132,21 @@ class _Table(NamedTuple):
         return _Table(self.path, self.full(name), value)
 
     def tables(self, name: str) -> Iterable[_Table]:
-        """The table ``name``, or each of those in double brackets."""
+        """Return the table ``name``, or all tables of that name in double brackets."""
         value = self.value[name]
         if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
             return [_Table(self.path, self.full(name), each) for each in value]
         return [self.table(name, value)]
 
     def refuse_all_but(self, known: Mapping[str, str]) -> None:
-        """Refuse keys other than ``known``, which says of each how it is written."""
+        """Refuse keys other than those of ``known``, whose values say how each is written."""
         for name in self.value:
             if name not in known:
                 there_is = f"there is {', '.join(known.values())}"
                 raise self.error(f"{name} is not known here: {_meant(name, known, there_is)}")
 
     def full(self, name: str) -> str:
-        """The whole name of the table ``name`` in this one."""
+        """Return the full name of the table ``name`` in this one."""
         return f"{self.name}.{name}" if self.name else name
 
 
@@ -232,6 +232,6 @@ def _expected(parameter: inspect.Parameter) -> str:
 
 
 def _meant(name: str, known: Iterable[str], there_is: str) -> str:
-    """Which of ``known`` was meant, if one resembles ``name``, and what there is."""
+    """Return a hint at the name in ``known`` that was probably meant, and what there is."""
     hint = did_you_mean(name, known, cutoff=0.6)
     return f"{hint} {there_is[:1].upper()}{there_is[1:]}" if hint else there_is

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def manifest(participants: Iterable[Participant]) -> dict[str, Any]:
-    """The packages that decide what a run does, and who takes part in it.
+    """Return the packages that decide what a run does, and its participants.
 
     Returns:
-        ``packages``: from name to version. ``participants``, in their order: ``name``, ``package``, ``version``,
-        ``reason`` (why it takes part), ``arguments`` (what it was made with; None where that is not known).
+        ``packages``: versions by name. ``participants``, in order: ``name``, ``package``, ``version``, ``reason`` (why
+        it takes part), ``arguments`` (of its constructor; None if unknown).
     """
     lines = []
     for participant in participants:
@@ -42,19 +42,19 @@ def manifest(participants: Iterable[Participant]) -> dict[str, Any]:
 
 
 def packages(participants: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """From name to version: the packages of ``participants``, and what every run rests on."""
+    """Return the versions of the packages of ``participants``, and of those that every run depends on, by name."""
     found = {each["package"]: each["version"] for each in participants if each["package"]}
-    # What is not imported decides nothing; asking for it here would import it.
+    # A package that is not imported decides nothing, and asking for its version would import it.
     heavy = {name: str(sys.modules[name].__version__) for name in ("numpy", "torch") if name in sys.modules}
     python = ".".join(map(str, sys.version_info[:3]))
     return {**dict(sorted(found.items())), "cthulhu-core": __version__, "python": python, **heavy}
 
 
 def save(manifest: Mapping[str, Any], path: Path) -> None:
-    """Write ``manifest`` as JSON; folders that are missing are made.
+    """Write ``manifest`` as JSON, creating missing folders.
 
     Raises:
-        OSError: it cannot be written; what was there is as it was.
+        OSError: the file cannot be written; an existing one is unchanged.
     """
     import json
 

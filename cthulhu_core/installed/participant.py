@@ -15,10 +15,10 @@ class Participant:
 
     plugin: object
     reason: str
-    """Why it is here, for ``run.explain()``."""
+    """Why it takes part, for ``run.explain()``."""
     disabled: bool = False
     failures: dict[str, int] = field(default_factory=dict)
-    """Failures in a row, by implementation: a participant may have two of one hook."""
+    """Consecutive failures by implementation: a participant may have two implementations of one hook."""
 
     @property
     def name(self) -> str:
@@ -38,7 +38,7 @@ class Participant:
 
     @property
     def package(self) -> str:
-        """Name and version of the distribution that offers it; empty if none does."""
+        """Name and version of the distribution that provides it; empty if none does."""
         return " ".join(package_of(self.module)).strip()
 
     def __str__(self) -> str:

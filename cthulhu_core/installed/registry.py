@@ -1,8 +1,8 @@
-"""What is installed: entry points are found, classified and, once somebody names one, loaded.
+"""Find, classify and load the callbacks and plugins that installed packages provide.
 
-Finding and classifying read metadata only: nothing is imported. A distribution offers callbacks in the group
-``cthulhu.callbacks`` (name = class) and plugins that take part in every run in ``cthulhu.plugins`` (name = object
-with ``hookimpl`` functions). How plugins are put to work is in services.py.
+Finding and classifying read metadata only and import nothing. A distribution offers callbacks in the entry-point group
+``cthulhu.callbacks`` (name = class), and plugins that take part in every run in ``cthulhu.plugins`` (name = object with
+``hookimpl`` functions). How plugins are activated is in ``services.py``.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ OFFICIAL = {
     "TensorBoard": "cthulhu-tensorboard",
     "TerminateOnNaN": "cthulhu-terminate-on-nan",
 }
-"""The documented callbacks that are not in core, and the package that each of them is in."""
+"""The documented callbacks that are not in the core, and their packages."""
 
 
 KERAS_NAMES = {"LambdaCallback": "LuKthuCallback", "ModelCheckpoint": "LumpCheckpoint"}
-"""What users who come from Keras look for, and what it is called here."""
+"""Names that Keras users look for, and their names here."""
 
 
 class PluginError(ImportError):
-    """Something installed cannot be used; the message names it, its package and the cure."""
+    """An installed package that cannot be used; the message names it, the cause and the cure."""
 
 
 class Record(NamedTuple):
@@ -54,7 +54,7 @@ class Record(NamedTuple):
     distribution: str
     version: str
     core: str = ""
-    """What the distribution requires of cthulhu-core, e.g. ``>=0.1,<1``."""
+    """The requirement of the distribution on cthulhu-core, e.g. ``>=0.1,<1``."""
 
     @property
     def package(self) -> str:
@@ -71,7 +71,7 @@ class Record(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A record and what becomes of it."""
+    """A record and its state."""
 
     record: Record
     state: Literal["offered", "on", "off", "broken", "clash"]
@@ -82,25 +82,25 @@ class Row(NamedTuple):
 
 
 class Records(tuple[Record, ...]):
-    """Records in their order, and by the package that is imported."""
+    """Records, in order."""
 
     @functools.cached_property
     def distributions(self) -> dict[str, tuple[str, str]]:
-        """From the name of a package to the name and version of the first distribution that offers it."""
+        """Name and version of the first distribution that offers each package."""
         return {each.module.partition(".")[0]: (each.distribution, each.version) for each in reversed(self)}
 
 
 @functools.cache
 def installed() -> Records:
-    """Everything that installed distributions declare, sorted; read once a process.
+    """Return everything that installed distributions declare, sorted. Read once per process.
 
-    A distribution that stands twice on the path, as an editable install can, counts once: the first is imported.
+    A distribution that is on the path twice, as an editable install can be, counts once: the first one is imported.
     """
     from importlib_metadata import entry_points
 
     points = entry_points()
     found = [(kind, point) for group, kind in GROUPS.items() for point in points.select(group=group)]
-    # Whose metadata is read takes most of the time: it is read once.
+    # Reading metadata takes most of the time, so it is read once for each distribution.
     offering = {id(point.dist): point.dist for _, point in found}
     known = {key: _distribution(distribution) for key, distribution in offering.items()}
     records = [(kind, point, known[id(point.dist)]) for kind, point in found]
@@ -108,7 +108,7 @@ def installed() -> Records:
 
 
 def _distribution(distribution: Any) -> tuple[str, str, str] | None:
-    """Name, version, and what it requires of cthulhu-core; None of what a failed uninstall has left behind."""
+    """Return name, version and requirement on cthulhu-core; None for the remains of a failed uninstall."""
     try:
         metadata = distribution.metadata
     except OSError:
@@ -127,7 +127,7 @@ def _core_requirement(requires: Iterable[str]) -> str:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
-            continue  # it is for pip to complain about
+            continue  # pip complains about it
         marker = requirement.marker
         if canonicalize_name(requirement.name) == "cthulhu-core" and (marker is None or marker.evaluate({"extra": ""})):
             return str(requirement.specifier)
@@ -138,9 +138,9 @@ def _core_requirement(requires: Iterable[str]) -> str:
 
 
 def rows(records: Iterable[Record] | None = None) -> list[Row]:
-    """Every record with its state.
+    """Return every record with its state.
 
-    ``offered``: a callback, there to be named. ``on``: a plugin that takes part in every run. ``off``: a plugin that
+    ``offered``: a callback that can be named. ``on``: a plugin that takes part in every run. ``off``: a plugin that
     ``CTHULHU_DISABLE`` names. ``clash``: two distributions offer the name. ``broken``: it cannot be imported.
     """
     records = installed() if records is None else list(records)
@@ -153,9 +153,9 @@ def _switched_off() -> set[str]:
 
 
 def misspelt_switches() -> list[str]:
-    """A line for each name in ``CTHULHU_DISABLE`` that resembles that of an installed plugin, and is none.
+    """Return a line for each name in ``CTHULHU_DISABLE`` that resembles an installed plugin but is not one.
 
-    Others may be meant for a plugin that is installed elsewhere.
+    Other unknown names may be meant for a plugin that is installed elsewhere.
     """
     plugins = sorted({record.name for record in installed() if record.kind == "plugin"})
     hints = {name: did_you_mean(name, plugins, cutoff=0.6) for name in sorted(_switched_off() - {"*", *plugins})}
@@ -178,7 +178,7 @@ def _classify(record: Record, records: Iterable[Record], off: set[str]) -> Row:
 
 
 def _problem(record: Record) -> str:
-    """What can be seen without importing the module."""
+    """Return the problem that shows without importing the module, if there is one."""
     from packaging.specifiers import SpecifierSet
 
     if record.core and not SpecifierSet(record.core).contains(__version__, prereleases=True):
@@ -203,7 +203,7 @@ def _problem(record: Record) -> str:
 
 
 def load(row: Row) -> Any:
-    """Import what a row stands for.
+    """Import the object of a row.
 
     Raises:
         PluginError: it is broken or clashes, or its import fails; the message names package and cause.
@@ -223,10 +223,10 @@ def load(row: Row) -> Any:
 
 
 def load_callback(row: Row) -> Any:
-    """Import the class that a row of a callback stands for.
+    """Import the callback class of a row.
 
     Raises:
-        PluginError: as :func:`load`, or it is no class.
+        PluginError: as :func:`load`, or it is not a class.
     """
     loaded = load(row)
     if not inspect.isclass(loaded):
@@ -235,20 +235,20 @@ def load_callback(row: Row) -> Any:
 
 
 def callback_names() -> list[str]:
-    """The names of all callbacks that can be imported from ``cthulhu.callbacks``, sorted."""
+    """Return the names of all callbacks that can be imported from ``cthulhu.callbacks``, sorted."""
     return sorted({*CORE_NAMES, *(record.name for record in installed() if record.kind == "callback")})
 
 
 def callback(name: str) -> Any:
-    """The callback class that is installed under ``name``.
+    """Return the callback class that is installed under ``name``.
 
     Raises:
-        PluginError: it is official but not installed, it is misspelt, or what is installed cannot be used.
-        AttributeError: nothing is known that resembles ``name``.
+        PluginError: it is official but not installed, misspelt, or cannot be used.
+        AttributeError: no known name resembles ``name``.
     """
     offered = _offered(name)
     if not offered:
-        installed.cache_clear()  # it may have been installed since, in a notebook
+        installed.cache_clear()  # it may have been installed since, as in a notebook
         offered = _offered(name)
     if not offered:
         raise _missing(name)
@@ -269,7 +269,7 @@ def _missing(name: str) -> Exception:
 
 
 def package_of(module: str) -> tuple[str, str]:
-    """Name and version of the distribution that offers ``module``; empty if it is offered by none."""
+    """Return name and version of the distribution that offers ``module``; empty strings if none does."""
     package = module.partition(".")[0]
     found = installed().distributions.get(package)
     if found is not None:
@@ -278,7 +278,7 @@ def package_of(module: str) -> tuple[str, str]:
 
 
 def provider(module: str) -> str:
-    """Name and version of the distribution that ``module`` comes from; empty if it comes from none."""
+    """Return name and version of the distribution that ``module`` belongs to; empty if it belongs to none."""
     offered = package_of(module)
     if offered[0]:
         return " ".join(offered)
@@ -293,10 +293,10 @@ def provider(module: str) -> str:
 
 @functools.cache
 def _distributions_of_packages() -> Mapping[str, list[str]]:
-    # It reads the list of files of everything that is installed, which takes a second.
+    # Slow: reads the list of files of every installed package.
     from importlib_metadata import packages_distributions
 
     try:
         return packages_distributions()
     except (LookupError, OSError):
-        return {}  # something is installed that has no metadata; an error message is no place to fail for that
+        return {}  # a package without metadata is installed; an error message must not fail for that

@@ -1,4 +1,4 @@
-"""What a script needs of packages, said where it begins: it fails at once, with the command that cures it."""
+"""Requirements that a script states at its top, so that it fails early with the command that cures it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from cthulhu_core.installed.registry import OFFICIAL, PluginError
 
 
 def require(*requirements: str) -> None:
-    """See that packages are installed, in versions that will do, before anything else is done.
+    """Check that packages are installed in suitable versions.
 
     Args:
-        requirements: as pip takes them: ``"cthulhu-tensorboard>=0.2"``.
+        requirements: as pip accepts them: ``"cthulhu-tensorboard>=0.2"``.
 
     Raises:
-        PluginError: some are not met; the message says what is there, and has the command that installs all of them.
-        ValueError: this is not a requirement.
+        PluginError: some are not met; the message says what is installed, and the command that installs all of them.
+        ValueError: one is not a valid requirement.
 
     Example:
         >>> require("cthulhu-core>=0.1")
@@ -43,7 +43,7 @@ def require(*requirements: str) -> None:
             installed = ""
         if installed and requirement.specifier.contains(installed, prereleases=True):
             continue
-        package = OFFICIAL.get(requirement.name, requirement.name)  # the callback instead of its package
+        package = OFFICIAL.get(requirement.name, requirement.name)  # the name of a callback means its package
         unmet.append(shlex.quote(str(requirement).replace(requirement.name, package, 1)))
         there = f"installed is {installed}" if installed else "it is not installed"
         problems.append(f"{requirement} is required, {there}")

@@ -1,4 +1,4 @@
-"""The installed plugins put to work: those that take part in every run, and the services they offer."""
+"""Activate the installed plugins: those that take part in every run, and the services they offer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class PluginWarning(UserWarning):
-    """An installed plugin cannot be used; runs go on without it."""
+    """An installed plugin cannot be used; runs continue without it."""
 
 
 class ActivePlugin(NamedTuple):
@@ -40,11 +40,11 @@ class ActivePlugin(NamedTuple):
 _warned: set[Record] = set()
 
 _said: set[str] = set()
-"""What has been printed in this process and is not to be printed again."""
+"""Lines that are printed only once per process."""
 
 
 class _Services(NamedTuple):
-    """What is put to work of what is installed and switched on."""
+    """The active plugins, and what they were found for."""
 
     records: tuple[Record, ...]
     switches: str
@@ -53,20 +53,20 @@ class _Services(NamedTuple):
 
 
 _services: _Services | None = None
-"""Those of the last call: a run asks for them when it begins and with each save."""
+"""The result of the last call, which every run and every save needs."""
 
 
 def active_plugins() -> list[ActivePlugin]:
-    """Import the installed plugins that are switched on. One that cannot be used is warned about, once a process."""
-    return _put_to_work().plugins
+    """Return the installed plugins that are switched on; warn, once per process, about those that cannot be used."""
+    return _activated().plugins
 
 
 def service_manager() -> pluggy.PluginManager:
-    """A plugin manager that holds the installed plugins alone: to ask for what they do outside the loop."""
-    return _put_to_work().manager
+    """Return a plugin manager with the installed plugins only, for the services outside the loop."""
+    return _activated().manager
 
 
-def _put_to_work() -> _Services:
+def _activated() -> _Services:
     global _services  # noqa: PLW0603 - what is installed is the process's, too
     records, switches = installed(), os.environ.get("CTHULHU_DISABLE", "")
     found = _services
@@ -77,7 +77,7 @@ def _put_to_work() -> _Services:
     for record, plugin in reversed(plugins):
         manager.register(plugin, name=str(record))
     found = _Services(records, switches, plugins, manager)
-    # What could not be imported may be mended before the next run.
+    # A plugin that could not be imported may be repaired before the next run.
     whole = len(plugins) == sum(row.record.kind == "plugin" and row.state != "off" for row in rows())
     _services = found if whole else None
     return found
@@ -103,7 +103,7 @@ def _import_plugins() -> list[ActivePlugin]:
 
 
 def default_callbacks(plugins: Sequence[ActivePlugin], run: Run) -> list[tuple[Record, object]]:
-    """The callbacks that ``plugins`` add to ``run``, each with who adds it; what cannot be used is warned about."""
+    """Return the callbacks that ``plugins`` add to ``run``, with their records; warn about unusable ones."""
     found: list[tuple[Record, object]] = []
     manager = service_manager()
     adding = {id(implementation.plugin) for implementation in manager.hook.cthulhu_default_callbacks.get_hookimpls()}
@@ -121,12 +121,12 @@ def default_callbacks(plugins: Sequence[ActivePlugin], run: Run) -> list[tuple[R
         else:
             found += [(plugin.record, callback) for callback in callbacks]
     if run.params["verbose"] and not found and run.is_main:
-        _say_what_shows_progress()
+        _print_progress_hint()
     return found
 
 
-def _say_what_shows_progress() -> None:
-    """Print, once a process, what to install for the progress that ``verbose`` asks for, if it is not installed."""
+def _print_progress_hint() -> None:
+    """Print, once per process, what to install for the progress that ``verbose`` asks for."""
     if "ProgbarLogger" in callback_names():
         return
     line = f"verbose asks for progress, and nothing installed shows it: pip install {OFFICIAL['ProgbarLogger']}"
@@ -138,7 +138,7 @@ def _say_what_shows_progress() -> None:
 def _warn(record: Record, error: Exception) -> None:
     if record not in _warned:
         _warned.add(record)
-        # A refusal and a failed import are sentences, anything else needs the name of its class.
+        # These two errors are sentences; any other needs the name of its class.
         cause = error if isinstance(error, (PluginError, RefusedCallback)) else f"{type(error).__name__}: {error}"
         warnings.warn(
             f"the plugin {record} is left out: {cause}. Switch it off with CTHULHU_DISABLE={record.name}",

@@ -1,7 +1,7 @@
-"""Activations by the names Keras documents, each of them PyTorch's own function.
+"""Activations by the names that Keras documents. Each is PyTorch's own function.
 
-``softmax`` and ``sigmoid`` leave on their result what they were computed from, so that a loss can be computed from
-the logits, which is exact where the logarithm of a probability is not.
+``softmax`` and ``sigmoid`` attach their input to their result, so that a loss can be computed from the logits, which is
+exact when the logarithm of a probability is not.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ Activation = Callable[[Tensor], Tensor]
 
 
 def linear(x: Tensor) -> Tensor:
-    """``x`` itself."""
+    """Return ``x``."""
     return x
 
 
 def softmax(x: Tensor) -> Tensor:
-    """Softmax over the last dimension."""
+    """Return the softmax over the last dimension."""
     return keep_logits(functional.softmax(x, dim=-1), x, "softmax")
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """Logistic function of each element."""
+    """Return the logistic function of each element."""
     return keep_logits(torch.sigmoid(x), x, "sigmoid")
 
 
 def hard_sigmoid(x: Tensor) -> Tensor:
-    """``0.2 x + 0.5`` cut to [0, 1], as Keras 2.3 defines it (PyTorch's has slope 1/6)."""
+    """Return ``0.2 x + 0.5`` clipped to [0, 1], as Keras 2.3 defines it (PyTorch's has slope 1/6)."""
     return torch.clamp(0.2 * x + 0.5, 0.0, 1.0)
 
 
@@ -58,7 +58,7 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 def activation(given: str | Activation | None) -> Activation:
-    """The activation of this name, or ``given`` itself if it is a function; None is ``linear``.
+    """Return the activation of this name, or ``given`` if it is a function; None means ``linear``.
 
     Raises:
         ValueError: there is no activation of this name.

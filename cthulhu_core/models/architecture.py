@@ -1,4 +1,4 @@
-"""The architecture of a Pile as plain data, and back: its layers with their arguments and names, without weights."""
+"""The architecture of a Pile as plain data, and back: layers with their names and arguments, without weights."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["Indescribable", "build", "describe"]
 
 
 def describe(model: nn.Module) -> dict[str, Any]:
-    """The architecture of ``model``.
+    """Return the architecture of ``model``.
 
-    Hooks that somebody registered on a layer, devices, and whether layers are in training mode are no part of it.
+    Hooks on layers, devices and the training mode are not part of it.
 
     Returns:
         Plain data: the layers with their names and arguments (``children``), the names of the parameters that are not
-        trained (``frozen``), and the dtypes of weights that are floating-point numbers (``dtypes``).
+        trained (``frozen``), and the dtypes of floating-point weights (``dtypes``).
 
     Raises:
         Indescribable: the model is not a Pile, layers share weights, or a layer cannot be described; the message
@@ -52,16 +52,16 @@ def describe(model: nn.Module) -> dict[str, Any]:
 
 
 def build(description: Any, custom_objects: Mapping[str, Any] | None = None, max_bytes: int | None = None) -> Pile:
-    """A Pile with the architecture that :func:`describe` gave; its weights are new ones.
+    """Return a Pile with an architecture that :func:`describe` returned, and new weights.
 
-    PyTorch's random generators are left as they were.
+    The random generators of PyTorch are unchanged.
 
     Args:
         description: what ``describe`` returned.
-        custom_objects: from name to class or function, for what is not of this project or of PyTorch. They are
-            trusted: what they make is not counted.
-        max_bytes: how large the weights may be together, in the dtypes that the description says; more is refused
-            before it is allocated. A number counts as the smallest of these dtypes.
+        custom_objects: classes and functions by name, other than those of this project and of PyTorch. They are
+            trusted: the weights that they make are not counted.
+        max_bytes: the most memory that all weights may take, in the dtypes of the description; more is refused before
+            it is allocated. A number counts as the smallest of these dtypes.
 
     Raises:
         ValueError: a class or function is unknown, or the description is malformed; the message says where.
@@ -83,7 +83,7 @@ def build(description: Any, custom_objects: Mapping[str, Any] | None = None, max
 
 
 def _weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers of floating-point numbers whose sizes are known."""
+    """Yield floating-point parameters and buffers whose sizes are known."""
     for name, weight in (*model.named_parameters(), *model.named_buffers()):
         if not is_lazy(weight) and (weight.is_floating_point() or weight.is_complex()):
             yield name, weight
@@ -126,7 +126,7 @@ def _convert(model: Pile, dtypes: dict[str, torch.dtype]) -> None:
 
 @contextmanager
 def _generators_kept() -> Iterator[None]:
-    # Not to be asked of a GPU that nobody uses yet: that would start it.
+    # Only if the GPU is in use: asking it for its generators would initialise it.
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     with torch.random.fork_rng(devices):
         yield

@@ -1,4 +1,4 @@
-"""How a model is told to train: optimizer, loss, metrics and options."""
+"""How a model is prepared for training: optimizer, loss, metrics and options."""
 
 from __future__ import annotations
 
@@ -45,33 +45,33 @@ class Conjurable(nn.Module):
         clipvalue: float | None = None,
         strategy: Literal["ddp", "fsdp"] | None = None,
     ) -> None:
-        """Say how the model is to be trained.
+        """Configure the model for training.
 
         Args:
-            optimizer: a name with Keras' defaults (``"rmsprop"``, ``"adam"``, ...), for which PyTorch's fused kernels
-                serve where it has them; a ``torch.optim.Optimizer``, or a function from parameters to one.
-            loss: a name (``"categorical_crossentropy"``, ``"mse"``, ...), a ``torch.nn`` loss or function called as
+            optimizer: a name (``"rmsprop"``, ``"adam"``, ...) with the defaults of Keras, in PyTorch's fused version if
+                there is one; a ``torch.optim.Optimizer``; or a function from parameters to an optimizer.
+            loss: a name (``"categorical_crossentropy"``, ``"mse"``, ...); a ``torch.nn`` loss or a function, called as
                 ``(output, target)``; or a list or dict of them, one for each output.
             metrics: names (``"acc"``, ...), functions ``(output, target)``, ``torchmetrics`` objects, or a list of
-                them; for several outputs, a list of lists or a dict of them by output.
+                them; for several outputs, a list of lists, or a dict by output.
             loss_weights: a factor for each loss, as a list or dict.
-            jit_compile: compile forward, loss and backward with ``torch.compile``, which takes some seconds at the
-                first batch. Where it cannot, a warning says why and training goes on without.
-            autocast: ``"bfloat16"`` or ``"float16"``: compute the forward pass in this precision where PyTorch deems it
-                safe (``torch.autocast``). Weights, outputs, loss and metrics stay in float32. With float16 the loss is
+            jit_compile: compile forward pass, loss and backward pass with ``torch.compile``, which takes some seconds
+                at the first batch. If the model cannot be compiled, a warning says why and training continues without.
+            autocast: ``"bfloat16"`` or ``"float16"``: run the forward pass in this precision where PyTorch considers it
+                safe (``torch.autocast``). Weights, outputs, loss and metrics stay in float32. With float16, the loss is
                 scaled (``torch.amp.GradScaler``).
-            accumulate: how many batches make one step of the optimizer; its gradient is the mean over their samples.
-                The last step of an epoch takes those that are left. ``on_gradients`` is called once for each step.
-            clipnorm: the norm that all gradients together may have, by ``torch.nn.utils.clip_grad_norm_``.
-            clipvalue: the absolute value that an element of a gradient may have, by ``clip_grad_value_``; comes before
-                ``clipnorm``. Callbacks in ``on_gradients`` see gradients as they are before both.
-            strategy: how several processes (``torchrun``) train it. ``"ddp"``, as None: each has the whole model
-                (``DistributedDataParallel``). ``"fsdp"``: each keeps a part of the weights, of their gradients and of
-                what the optimizer remembers (``fully_shard``), from the first training on; it is saved as ``.dcp``.
+            accumulate: number of batches in one optimizer step; its gradient is the mean over their samples. The last
+                step of an epoch takes the batches that are left. ``on_gradients`` is called once for each step.
+            clipnorm: the largest norm of all gradients together, by ``torch.nn.utils.clip_grad_norm_``.
+            clipvalue: the largest absolute value of an element of a gradient, by ``clip_grad_value_``, applied before
+                ``clipnorm``. Callbacks in ``on_gradients`` see the gradients before both.
+            strategy: how several processes (``torchrun``) train the model. ``"ddp"``, the default: each has the whole
+                model (``DistributedDataParallel``). ``"fsdp"``: from the first training on, each has a part of the
+                weights, of their gradients and of the optimizer's state (``fully_shard``); save it as ``.dcp``.
 
         Raises:
-            ValueError: a name is unknown, and the message says which are close; or an option cannot be used.
-            TypeError: something is neither a name nor callable.
+            ValueError: a name is unknown (the message lists similar ones), or an option cannot be used.
+            TypeError: an argument is neither a name nor callable.
         """
         if loss is None:
             raise ValueError("conjure() needs a loss: a name, e.g. loss='mse', or a function (output, target)")
@@ -84,7 +84,7 @@ class Conjurable(nn.Module):
         self._make_ready()
 
     def _make_ready(self) -> None:
-        """Make the optimizer, unless a layer still waits for data to learn its size, or there is nothing to train."""
+        """Make the optimizer, unless a layer has not learned its size yet, or there is nothing to train."""
         weights = list(self.parameters())
         if self._make_optimizer is not None and weights and not any(is_lazy(weight) for weight in weights):
             dense = not any(getattr(module, "sparse", False) for module in self.modules())
@@ -95,8 +95,7 @@ class Conjurable(nn.Module):
         """The optimizer.
 
         Raises:
-            RuntimeError: ``conjure`` was not called, a layer waits for data to learn its size, or there are no
-                parameters.
+            RuntimeError: ``conjure`` was not called, a layer has not learned its size yet, or there are no parameters.
         """
         if self._optimizer is None:
             self._make_ready()
@@ -118,7 +117,7 @@ class Conjurable(nn.Module):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of what ``evaluate`` returns: ``loss``, then the metrics."""
+        """The names of the values that ``evaluate`` returns: ``loss``, then the metrics."""
         return self._conjured("metrics_names").names
 
     def _conjured(self, method: str) -> Objective:
@@ -129,12 +128,12 @@ class Conjurable(nn.Module):
         return self._objective
 
     def _computation_for(self, targets: Any, device: torch.device) -> Computation:
-        """Model and objective on ``device``; from the first targets on, one loss for several is a loss for each."""
+        """Return model and objective on ``device``; with several targets, one named loss becomes one for each."""
         self._objective = objective = self._conjured("training").for_targets(targets)
         objective.to(device)
-        told = (objective, self._options, device, world_size())
+        wanted = (objective, self._options, device, world_size())
         made = self._computation
-        if made is None or (made.objective, made.options, made.device, made.ranks) != told:
+        if made is None or (made.objective, made.options, made.device, made.ranks) != wanted:
             self._computation = made = Computation(self, self._options, device, objective)
         return made
 

@@ -1,4 +1,4 @@
-"""Initial values of weights by the names Keras documents, each of them PyTorch's own function."""
+"""Initializers by the names that Keras documents. Each is PyTorch's own function."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def initializer(given: str | Initializer) -> Initializer:
-    """The initializer of this name, or ``given`` itself if it is a function.
+    """Return the initializer of this name, or ``given`` if it is a function.
 
     Raises:
         ValueError: there is no initializer of this name.

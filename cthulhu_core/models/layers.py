@@ -1,4 +1,4 @@
-"""Layers by the documentation's names: PyTorch's layers with Keras' arguments. Any module can stand beside them."""
+"""The documented layers: PyTorch's layers with the arguments of Keras. Any module can be combined with them."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from cthulhu_core.models.serialization.allowed import known_as
 class Daoloth(nn.LazyLinear):
     """Densely connected layer: ``activation(inputs @ kernel + bias)``.
 
-    The number of inputs is taken from the first data (or the layers before, in a Pile) when it is not given.
-    Inputs of shape (..., in), of any dtype, give outputs of shape (..., units). The ``weight`` is PyTorch's, of
-    shape (units, in); :meth:`get_weights` gives the kernel of shape (in, units).
+    If the number of inputs is not given, it is inferred from the first data, or from the layers below in a Pile.
+    Inputs of shape (..., in), of any dtype, give outputs of shape (..., units). The ``weight`` has PyTorch's shape
+    (units, in); :meth:`get_weights` returns the kernel of shape (in, units).
 
     Args:
         units: number of outputs.
         input_dim: number of inputs.
-        input_shape: the same as a shape without the batch, e.g. ``(784,)``.
+        input_shape: the same as a shape without the batch dimension, e.g. ``(784,)``.
         activation: name or function; None for none.
         use_bias: whether to add a bias.
         kernel_initializer: name, or a function that fills a tensor in place.
-        bias_initializer: likewise, for the bias.
+        bias_initializer: the same for the bias.
         name: name of the layer in its Pile.
 
     Raises:
@@ -48,7 +48,7 @@ class Daoloth(nn.LazyLinear):
         torch.Size([2, 10])
     """
 
-    # A lazy layer becomes another class when its size is known; this one stays what it is.
+    # Other lazy layers change their class when their size is known; this one does not.
     cls_to_become = None  # type: ignore[assignment]
 
     def __init__(
@@ -66,7 +66,7 @@ class Daoloth(nn.LazyLinear):
         super().__init__(int(units), bias=use_bias)
         self.units = int(units)
         self.name = name
-        # Not as an attribute, which would make a module of it, once more.
+        # In __dict__, because an attribute would register a module a second time.
         self.__dict__["activation_given"] = activation
         self.kernel_initializer_given = kernel_initializer
         self.bias_initializer_given = bias_initializer
@@ -78,8 +78,8 @@ class Daoloth(nn.LazyLinear):
             self._learn_inputs(self.input_shape[-1])
 
     def _learn_inputs(self, number: int) -> None:
-        """Take this number of inputs, as if data had said so."""
-        # Not by a call, which would have the activation work on data that nobody gave.
+        """Set the number of inputs, as the first data would."""
+        # Not by calling the layer, which would run the activation on made-up data.
         self._infer_parameters(self, (torch.empty(0, number),))
 
     @property
@@ -98,23 +98,23 @@ class Daoloth(nn.LazyLinear):
                 self._bias_initializer(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        """``activation(input @ kernel + bias)``; integers and booleans are taken as numbers."""
+        """Return ``activation(input @ kernel + bias)``; integers and booleans are converted to numbers."""
         if not input.is_floating_point():
             input = input.to(self.weight.dtype)
         return self._activation(super().forward(input))
 
     def named_weights(self) -> dict[str, Tensor]:
-        """Views of the ``kernel``, of shape (in, units), and of the ``bias``, of shape (units,), if there is one."""
+        """Return views of ``kernel``, of shape (in, units), and ``bias``, of shape (units,), if there is one."""
         bias = self._parameters["bias"]
         kernel = self.weight.detach().t()
         return {"kernel": kernel} if bias is None else {"kernel": kernel, "bias": bias.detach()}
 
     def get_weights(self) -> list[np.ndarray]:
-        """The kernel of shape (in, units), and the bias of shape (units,) if there is one."""
+        """Return the kernel of shape (in, units), and the bias of shape (units,) if there is one."""
         return _copies(self.named_weights())
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Take weights of the shapes that :meth:`get_weights` gives."""
+        """Set weights of the shapes that :meth:`get_weights` returns."""
         _set(self.named_weights(), weights)
 
     def extra_repr(self) -> str:
@@ -140,12 +140,12 @@ class Azatoth(nn.Module):
     def __init__(self, activation: str | Activation, name: str | None = None) -> None:
         super().__init__()
         self.name = name
-        # Not as an attribute, which would make a module of it, once more.
+        # In __dict__, because an attribute would register a module a second time.
         self.__dict__["activation_given"] = activation
         self._activation = _activation(activation)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The activation of ``input``, element by element or over the last dimension."""
+        """Return the activation of ``input``, elementwise or over the last dimension."""
         return self._activation(input)
 
     def extra_repr(self) -> str:
@@ -160,7 +160,7 @@ class Azatoth(nn.Module):
     },
 )  # fmt: skip
 class TheHydra(nn.Embedding):
-    """Embedding: turns integers in [0, input_dim) into vectors of ``output_dim`` numbers.
+    """Embedding that maps integers in [0, input_dim) to vectors of ``output_dim`` numbers.
 
     Inputs of shape (...), of an integer dtype (or floats that hold integers), give outputs of shape
     (..., output_dim).
@@ -196,24 +196,24 @@ class TheHydra(nn.Embedding):
         self.input_length = input_length
 
     def reset_parameters(self) -> None:
-        """Draw the initial vectors anew."""
+        """Draw the initial vectors again."""
         with torch.no_grad():
             self._initializer(self.weight)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The vectors of ``input``."""
+        """Return the vectors of ``input``."""
         return super().forward(input if input.dtype in (torch.int64, torch.int32) else input.long())
 
     def named_weights(self) -> dict[str, Tensor]:
-        """A view of the ``embeddings``, of shape (input_dim, output_dim)."""
+        """Return a view of ``embeddings``, of shape (input_dim, output_dim)."""
         return {"embeddings": self.weight.detach()}
 
     def get_weights(self) -> list[np.ndarray]:
-        """The vectors, of shape (input_dim, output_dim)."""
+        """Return the vectors, of shape (input_dim, output_dim)."""
         return _copies(self.named_weights())
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Take weights of the shape that :meth:`get_weights` gives."""
+        """Set weights of the shape that :meth:`get_weights` returns."""
         _set(self.named_weights(), weights)
 
 
@@ -236,7 +236,7 @@ def _input_shape(input_dim: int | None, input_shape: Sequence[int] | None) -> tu
 
 
 def _activation(given: str | Activation | None) -> Activation:
-    # PyTorch's are the same as by name, and by name they keep their logits for the loss.
+    # PyTorch's own are used by name, because then they keep their logits for the loss.
     if isinstance(given, nn.Softmax) and given.dim == -1:
         given = "softmax"
     elif isinstance(given, nn.Sigmoid) or given in (torch.sigmoid, functional.sigmoid):

@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 @known_as("cthulhu.models.Lump", {"module": "module"}, wrapper=True)
 class Lump(Verbs):
-    """A model: wraps a module, or is subclassed with a ``forward`` of its own.
+    """A model that wraps a module, or is subclassed with its own ``forward``.
 
-    Because it is a ``torch.nn.Module``, everything of PyTorch works on it: ``.to(device)``, ``state_dict``,
-    ``torch.compile``. Several inputs are a list or tuple, passed to ``forward`` by place, or a dict, passed by name.
+    It is a ``torch.nn.Module``, so everything in PyTorch works on it: ``.to(device)``, ``state_dict``,
+    ``torch.compile``. Several inputs are a list or tuple, passed to ``forward`` as positional arguments, or a dict,
+    passed as keyword arguments.
 
     Args:
-        module: the module to wrap; left out in a subclass.
+        module: the module to wrap; leave it out in a subclass.
 
     Attributes:
-        stop_training: set it to True, in a callback, to end training after this batch and this epoch.
-        history: the :class:`History` of the last training; the running one's while it runs.
+        stop_training: a callback sets it to True to end training after the current batch and epoch.
+        history: the :class:`History` of the current training, or of the last one.
 
     Example:
         >>> model = Lump(nn.Linear(2, 1))
@@ -52,7 +53,7 @@ class Lump(Verbs):
             self.module = module
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """What the wrapped module gives."""
+        """Return the output of the wrapped module."""
         module = self._modules.get("module")
         if module is None:
             raise NotImplementedError(
@@ -62,20 +63,20 @@ class Lump(Verbs):
 
     @property
     def layers(self) -> list[nn.Module]:
-        """The modules it is made of: the children of the wrapped module, or its own."""
+        """The children of the wrapped module, or the model's own."""
         module = self._modules.get("module")
         return list((module if module is not None else self).children()) or ([module] if module is not None else [])
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
-        """Print the layers, the shapes of their weights, and how many parameters they have."""
+        """Print the layers, the shapes of their weights and their number of parameters."""
         print_fn(summary(self))
 
     def get_weights(self) -> list[np.ndarray]:
-        """All weights as arrays; kernels of Daoloth are of shape (in, units), as in Keras."""
+        """Return all weights as arrays; kernels of Daoloth have shape (in, units), as in Keras."""
         return get_weights(self)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Take weights of the number and shapes that :meth:`get_weights` gives.
+        """Set weights of the number and shapes that :meth:`get_weights` returns.
 
         Raises:
             ValueError: their number or shapes differ; nothing is changed.
@@ -83,19 +84,19 @@ class Lump(Verbs):
         set_weights(self, weights)
 
     def save(self, filepath: FilePath) -> None:
-        """Save the whole model: weights, architecture, what ``conjure`` was told, the optimizer's state.
+        """Save the whole model: weights, architecture, the arguments of ``conjure``, and the optimizer's state.
 
-        And of the training that is under way, or was the last, everything that ``summon(resume_from=...)`` needs.
+        The state of the current or last training is saved as well, for ``summon(resume_from=...)``.
 
         Raises:
-            ImportError: no installed package saves files with this suffix; the message says which to install.
+            ImportError: no installed package saves files with this suffix; the message says which one to install.
         """
         model_files.save(self, filepath, weights_only=False, run=self._run)
 
     def save_weights(self, filepath: FilePath) -> None:
-        """Save the weights; errors as in :meth:`save`."""
+        """Save the weights. Raises the same errors as :meth:`save`."""
         model_files.save(self, filepath, weights_only=True, run=self._run)
 
     def load_weights(self, filepath: FilePath) -> None:
-        """Load weights that :meth:`save_weights` or :meth:`save` wrote; errors as in :meth:`save`."""
+        """Load weights that :meth:`save_weights` or :meth:`save` wrote. Raises the same errors as :meth:`save`."""
         model_files.load_weights(self, filepath)

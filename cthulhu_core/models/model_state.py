@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class ModelWarning(UserWarning):
-    """A model is saved or built without a part of what it was."""
+    """A model was saved or built without a part of its state."""
 
 
 def model_state(model: nn.Module) -> State:
-    """Architecture and what ``conjure`` was told; ``reason`` says why there is no architecture, if there is none."""
+    """Return architecture and arguments of ``conjure``; ``reason`` says why there is no architecture, if so."""
     described: State | None = None
     reason = ""
     try:
@@ -38,7 +38,7 @@ def model_state(model: nn.Module) -> State:
 def build_model(
     checkpoint: Checkpoint, custom_objects: Mapping[str, Any] | None = None, max_bytes: int | None = None
 ) -> nn.Module:
-    """The model in ``checkpoint``; errors as in :meth:`Checkpoint.build`."""
+    """Return the model in ``checkpoint``. Raises the errors of :meth:`Checkpoint.build`."""
     cure = "build the model as your code does, then model.load_weights(path), or model.summon(..., resume_from=path)"
     if checkpoint.state is None:
         raise CheckpointError(f"weights alone are in it, and no architecture: {cure}")
@@ -72,7 +72,7 @@ def _load_optimizer(model: Any, state: State | None) -> None:
 
 @contextlib.contextmanager
 def _reasons() -> Iterator[None]:
-    """What is wrong with what a checkpoint says is the checkpoint's error."""
+    """Turn errors in the content of a checkpoint into CheckpointError."""
     try:
         yield
     except (ValueError, TypeError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""Pile: a Lump made of a list of layers."""
+"""A model made of a list of layers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from cthulhu_core.training.loop import evaluating
 
 @known_as("cthulhu.models.Pile", container=("name",))
 class Pile(Lump):
-    """A model of layers, each of which takes what the one before it gives.
+    """A model made of layers, each of which takes the output of the one before.
 
-    A layer is known in ``state_dict`` by its name: its own ``name``, or its class and a number
-    (``daoloth_1.weight``).
+    In ``state_dict``, a layer has its own ``name``, or its class and a number (``daoloth_1.weight``).
 
     Args:
         layers: ``Daoloth``, ``Azatoth``, ``TheHydra`` and any other ``torch.nn.Module``.
@@ -48,7 +47,7 @@ class Pile(Lump):
             self.add(layer)
 
     def add(self, layer: nn.Module) -> None:
-        """Put a layer on top; errors as in the class, and the layer's own if it does not fit the ones below."""
+        """Add a layer on top. Raises the errors of the class, and the layer's own if it does not fit those below."""
         if not isinstance(layer, nn.Module):
             hint = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
             raise TypeError(f"a layer is a torch.nn.Module: got {layer!r}{hint}")
@@ -60,7 +59,7 @@ class Pile(Lump):
             raise
 
     def _put(self, name: str, layer: nn.Module) -> None:
-        """Put a layer on top under this name, as it is."""
+        """Add a layer on top under this name, without building it."""
         if name in {*self._modules, *vars(self), *dir(type(self))} or "." in name:
             raise ValueError(
                 f"a layer cannot be named {name!r}: names must differ from each other and from what a Pile has, "
@@ -69,13 +68,13 @@ class Pile(Lump):
         keep_logits_of(layer)
         self.add_module(name, layer)
         self._names.append(name)
-        self._optimizer = None  # of the layers before
+        self._optimizer = None  # it has the parameters of the layers before
 
     def pop(self) -> None:
-        """Take the top layer off.
+        """Remove the top layer.
 
         Raises:
-            IndexError: there is none.
+            IndexError: there are no layers.
         """
         if not self._names:
             raise IndexError("pop() from a Pile that has no layers")
@@ -94,7 +93,7 @@ class Pile(Lump):
         return [self._modules[name] for name in self._names]  # type: ignore[misc]
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """The inputs through all layers."""
+        """Return the output of the last layer."""
         if not self._names:
             raise RuntimeError("this Pile has no layers: add one, e.g. model.add(Daoloth(10, input_dim=784))")
         lowest, *others = self.layers
@@ -104,14 +103,14 @@ class Pile(Lump):
         return x
 
     def _build(self) -> None:
-        """Let layers without an input size learn it from the layers below, where the lowest one knows its own."""
+        """Let layers infer their input size from the layers below, if the lowest one has an input size."""
         sample = self._sample()
         if sample is not None and any(is_lazy(weight) for weight in self.parameters()):
             with evaluating(self), torch.no_grad():
                 self(sample)
 
     def _sample(self) -> Tensor | None:
-        """An input of the right shape, if the lowest layer says which."""
+        """Return an input of the right shape, if the lowest layer defines one."""
         lowest = self.layers[0]
         if isinstance(lowest, TheHydra):
             return lowest.weight.new_zeros(1, lowest.input_length or 1, dtype=torch.long)

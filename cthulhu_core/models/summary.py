@@ -13,7 +13,7 @@ _HEADINGS = ("Layer", "Type", "Weights", "Parameters")
 
 
 def summary(model: Any) -> str:
-    """One row a layer: its name, its class, the shapes of its weights and their number; then the totals."""
+    """Return a row for each layer (name, class, shapes of its weights, number of parameters), then the totals."""
     rows = [_HEADINGS]
     names = {id(module): name.removeprefix("module.") for name, module in model.named_modules()}
     for layer in model.layers:

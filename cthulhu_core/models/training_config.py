@@ -24,17 +24,16 @@ from cthulhu_core.models.serialization.describe import describe as describe_obje
 from cthulhu_core.training.losses import Loss
 from cthulhu_core.training.options import Options
 
-_TOLD = {"optimizer", "loss", "metrics", "loss_weights"}
+_ARGUMENTS = {"optimizer", "loss", "metrics", "loss_weights"}
 _OPTIONS = {field.name for field in fields(Options)}
 
 
 def describe(model: Any) -> dict[str, Any] | None:
-    """What ``model.conjure(...)`` was told; None if it was not called.
+    """Return the arguments of ``model.conjure(...)``; None if it was not called.
 
-    An optimizer that was made by a function or class is described as it is now: its class, the defaults of its
-    arguments, and its groups of parameters with their options. A metric object is described by the arguments that its
-    constructor names; what it takes as ``**kwargs`` is forgotten. What cannot be described is ``unknown``, which
-    :func:`conjure` refuses.
+    An optimizer made by a function or class is described in its current state: its class, the defaults of its
+    arguments, and its parameter groups with their options. A metric object is described by the named arguments of its
+    constructor; its ``**kwargs`` are lost. What cannot be described is ``unknown``, which :func:`conjure` refuses.
 
     Example:
         >>> model = Lump(nn.Linear(2, 1))
@@ -56,36 +55,38 @@ def describe(model: Any) -> dict[str, Any] | None:
 
 
 def conjure(model: Any, description: Any, custom_objects: Mapping[str, Any] | None = None) -> None:
-    """Tell ``model.conjure(...)`` what :func:`describe` gave.
+    """Call ``model.conjure(...)`` with the arguments that :func:`describe` returned.
 
     Args:
-        model: a model whose parameters have the names that they had.
+        model: a model whose parameters have the same names.
         description: what ``describe`` returned.
-        custom_objects: from name to class or function, for what is not of this project or of PyTorch.
+        custom_objects: classes and functions by name, other than those of this project and of PyTorch.
 
     Raises:
         ValueError: a name is unknown, something could not be described, or the description is malformed.
     """
-    if not isinstance(description, dict) or set(description) - {"options"} != _TOLD:
-        raise ValueError(f"what conjure() was told is {reprlib.repr(description)}: expected a dict of {sorted(_TOLD)}")
-    # The weights of a loss are no part of a file: whatever has any is refused.
+    if not isinstance(description, dict) or set(description) - {"options"} != _ARGUMENTS:
+        raise ValueError(
+            f"what conjure() was told is {reprlib.repr(description)}: expected a dict of {sorted(_ARGUMENTS)}"
+        )
+    # Files do not hold weights of losses, so a loss that has some is refused.
     builder = Builder(custom_objects or {}, max_bytes=0)
-    told = {
+    arguments = {
         "optimizer": _optimizer_of(description["optimizer"], model, builder),
-        "loss": _told(description["loss"], "the loss", builder),
-        "metrics": _told(description["metrics"], "metrics", builder),
-        "loss_weights": _told(description["loss_weights"], "loss_weights", builder),
+        "loss": _restored(description["loss"], "the loss", builder),
+        "metrics": _restored(description["metrics"], "metrics", builder),
+        "loss_weights": _restored(description["loss_weights"], "loss_weights", builder),
         **_options_of(description.get("options"), builder),
     }
     try:
-        model.conjure(**told)
+        model.conjure(**arguments)
     except Exception as error:
         raise ValueError(f"what conjure() was told cannot be told again: {error}") from error
 
 
 def _options_of(described: Any, builder: Builder) -> dict[str, Any]:
-    """Options of :class:`Options`; what an earlier version saved has none."""
-    options = _told(described, "options", builder) or {}
+    """Return the arguments of :class:`Options`; earlier versions saved none."""
+    options = _restored(described, "options", builder) or {}
     if not isinstance(options, dict) or not set(options) <= _OPTIONS:
         raise ValueError(f"options are {reprlib.repr(options)}: expected a dict of {', '.join(sorted(_OPTIONS))}")
     return options
@@ -102,7 +103,7 @@ def _or_unknown(describe_it: Callable[[Any, str], Any], value: Any, where: str) 
 
 
 def _described(value: Any, where: str) -> Any:
-    """Names, functions and objects, and lists, tuples and dicts of them."""
+    """Describe names, functions and objects, and lists, tuples and dicts of them."""
     if isinstance(value, Loss):
         value = value.given
     if value is None:
@@ -134,8 +135,8 @@ def _plain(value: Any, where: str) -> dict[str, Any] | None:
     return {"plain": value}
 
 
-def _told(described: Any, where: str, builder: Builder, level: int = 0) -> Any:
-    """What :func:`_described` or :func:`_plain` was given."""
+def _restored(described: Any, where: str, builder: Builder, level: int = 0) -> Any:
+    """Return what :func:`_described` or :func:`_plain` described."""
     if described is None:
         return None
     kind, content = _kind_of(described, where)
@@ -148,10 +149,10 @@ def _told(described: Any, where: str, builder: Builder, level: int = 0) -> Any:
     if kind == "plain":
         return content
     if kind in ("list", "tuple") and isinstance(content, list) and level < 10:
-        told = [_told(each, f"{where}[{number}]", builder, level + 1) for number, each in enumerate(content)]
-        return told if kind == "list" else tuple(told)
+        restored = [_restored(each, f"{where}[{number}]", builder, level + 1) for number, each in enumerate(content)]
+        return restored if kind == "list" else tuple(restored)
     if kind == "dict" and isinstance(content, dict) and level < 10:
-        return {key: _told(each, f"{where}[{key!r}]", builder, level + 1) for key, each in content.items()}
+        return {key: _restored(each, f"{where}[{key!r}]", builder, level + 1) for key, each in content.items()}
     raise ValueError(f"{where} is {reprlib.repr(described)}: expected a name, function, object, list, tuple or dict")
 
 
@@ -187,7 +188,7 @@ def _made(optimizer: optim.Optimizer, model: Any, where: str) -> dict[str, Any]:
     for number, group in enumerate(optimizer.param_groups):
         if not all(id(parameter) in names for parameter in group["params"]):
             raise Indescribable(f"{where}, {cls.__name__}, has parameters that are not the model's")
-        # The names of parameters are PyTorch's affair, which load_state_dict brings back.
+        # load_state_dict restores the names of parameters.
         options = {name: value for name, value in group.items() if name not in ("params", "param_names")}
         _plain(options, f"{where}.param_groups[{number}]")
         groups.append({"parameters": [names[id(each)] for each in group["params"]], "options": options})
@@ -197,7 +198,7 @@ def _made(optimizer: optim.Optimizer, model: Any, where: str) -> dict[str, Any]:
 
 
 def _arguments(optimizer: optim.Optimizer, where: str) -> Iterator[tuple[str, Any]]:
-    """The arguments of the constructor after the parameters."""
+    """Yield the constructor arguments after the parameters."""
     cls = type(optimizer)
     for name in list(inspect.signature(cls).parameters)[1:]:
         if name in optimizer.defaults:
@@ -212,7 +213,7 @@ def _arguments(optimizer: optim.Optimizer, where: str) -> Iterator[tuple[str, An
 
 
 def _optimizer_of(described: Any, model: Any, builder: Builder) -> Any:
-    """What :func:`_optimizer` described: a name, a function, or an optimizer of the model's parameters."""
+    """Return what :func:`_optimizer` described: a name, a function, or an optimizer of the model's parameters."""
     where = "the optimizer"
     kind, content = _kind_of(described, where)
     if kind == "name" and isinstance(content, str):

@@ -1,4 +1,4 @@
-"""What a model does with data: ``summon``, ``evaluate``, ``predict``, and the same on one batch."""
+"""What a model does with data: ``summon``, ``evaluate`` and ``predict``, and the same on one batch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Verbs(Conjurable):
         return {**self.__dict__, "_run": None, "_computation": None}
 
     def _learn_sizes(self, batches: Batches) -> None:
-        """Let layers that were given no input size take it from the data."""
+        """Let layers without an input size infer it from the data."""
         if any(is_lazy(weight) for weight in self.parameters()):
             inputs, _, _ = batches.first()
             with loop.evaluating(self), torch.no_grad():
@@ -53,7 +53,7 @@ class Verbs(Conjurable):
             self._make_ready()
 
     def _placement(self) -> Placement:
-        """Where the model is; ``torchrun`` gives each process a GPU of its own, and the model goes there."""
+        """Return device and dtype of the model, moved to the GPU of this process under ``torchrun``."""
         placement = Placement(self)
         device = local_device(placement.device)
         if device == placement.device:
@@ -62,7 +62,7 @@ class Verbs(Conjurable):
         return Placement(self)
 
     def _check_parts(self, method: str) -> None:
-        """See that all processes are there to call the model, where each holds a part of it."""
+        """Check that all processes call the model if each of them holds a part of it."""
         if self._run is not None and self._run.is_training and self._run.is_alone and self._run.is_sharded:
             raise RuntimeError(
                 f"{method} in a callback of the main process alone: each process holds a part of the model "
@@ -92,39 +92,40 @@ class Verbs(Conjurable):
         """Train the model.
 
         Args:
-            x: arrays (NumPy, also memory-mapped, tensors on any device, pandas), or lists, tuples or dicts of them;
-                or a ``Dataset``, ``DataLoader``, generator or any iterable of ``(inputs, targets[, weights])``.
+            x: arrays (NumPy, also memory-mapped; tensors on any device; pandas), or lists, tuples or dicts of them; or
+                a ``Dataset``, ``DataLoader``, generator or any iterable of ``(inputs, targets[, weights])``.
                 Floating-point numbers are converted to the model's dtype. Files may be larger than memory. A loader
-                keeps its workers with ``persistent_workers=True``; without, each epoch begins with new ones, which is
-                what makes an epoch that draws in them exact when it is resumed.
-            y: targets, where ``x`` is arrays.
-            batch_size: samples in a batch, 32 by default; not with data that makes its own batches. Of several
-                processes (``torchrun``), each has batches of so many.
-            epochs: index at which training ends: its length, if ``initial_epoch`` is 0.
+                with ``persistent_workers=True`` keeps its workers; without, each epoch starts new ones, which makes an
+                epoch that draws random numbers in its workers exactly resumable.
+            y: targets, if ``x`` is arrays.
+            batch_size: samples in a batch, 32 by default; not allowed with data that makes its own batches. With
+                several processes (``torchrun``), the samples in a batch of each process.
+            epochs: index at which training ends: the number of epochs, if ``initial_epoch`` is 0.
             verbose: 0 silent, 1 a progress bar, 2 one line an epoch.
-            callbacks: a callback, or a list of them; lists may be nested. One that needs no arguments may be its name.
-            validation_split: share of the rows, the last ones before shuffling, that are kept for validation.
-            validation_data: ``(x, y)``, ``(x, y, weights)``, or data that makes its own batches; wins over
+            callbacks: a callback, or a possibly nested list of them. A name stands for an installed callback that needs
+                no arguments.
+            validation_split: fraction of the rows to keep for validation: the last ones, before shuffling.
+            validation_data: ``(x, y)``, ``(x, y, weights)``, or data that makes its own batches; overrides
                 ``validation_split``.
-            shuffle: whether rows are shuffled at each epoch, with PyTorch's generator (``torch.manual_seed``).
-            class_weight: from class number to a factor on the training loss.
+            shuffle: whether to shuffle the rows in each epoch, with PyTorch's generator (``torch.manual_seed``).
+            class_weight: factors on the training loss by class number.
             sample_weight: a factor on the training loss for each sample, shape (N,).
             initial_epoch: index of the first epoch, from 0.
-            steps_per_epoch: batches in an epoch; needed for a generator.
-            validation_steps: batches in a validation; needed for a generator.
-            validation_freq: validate every so many epochs, or in the epochs (from 1) that a container names.
-            resume_from: a file that ``LumpCheckpoint`` or :meth:`save` wrote, or a folder of them, whose newest is
-                taken: training goes on where it stands, in the midst of an epoch, too, as if it had never ended.
-                ``"auto"``: the newest that a callback of ``callbacks`` wrote before, when the script was run the last
-                time; training begins where there is none. For scripts that are started again when they were stopped.
+            steps_per_epoch: batches in an epoch; required for a generator.
+            validation_steps: batches in a validation; required for a generator.
+            validation_freq: validate every so many epochs, or in the epochs (from 1) that a container holds.
+            resume_from: a file that ``LumpCheckpoint`` or :meth:`save` wrote, or a folder, of which the newest file is
+                taken. Training continues from there, also in the middle of an epoch, as if it had not been
+                interrupted. ``"auto"`` takes the newest file that one of the ``callbacks`` wrote when the script ran
+                before, and starts from the beginning if there is none: for scripts that are restarted when they die.
 
         Returns:
-            The history: ``history.history["loss"]`` is the list of the losses of the epochs.
+            The history; ``history.history["loss"]`` is the list of the losses of the epochs.
 
         Raises:
             RuntimeError: ``conjure`` was not called.
             ValueError, TypeError: an argument cannot be used; the message says why and what to do.
-            CheckpointError: what is to be resumed cannot be read, or is the training of another model.
+            CheckpointError: the checkpoint cannot be read, or belongs to another model.
 
         Example:
             >>> model = Lump(nn.Linear(2, 1))
@@ -183,19 +184,19 @@ class Verbs(Conjurable):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """Loss and metrics on data; arguments as in :meth:`summon`.
+        """Return loss and metrics on data. The arguments are those of :meth:`summon`.
 
-        Can be called inside a callback: it touches neither ``stop_training`` nor the metrics of training.
+        May be called inside a callback: ``stop_training`` and the metrics of training are unchanged.
 
         Returns:
-            The loss as a float; with metrics, the list of the values that ``metrics_names`` names.
+            The loss as a float; with metrics, a list of the values that ``metrics_names`` names.
         """
         self._conjured("evaluate()")
         self._check_parts("evaluate()")
         join()
         check_counts(batch_size=batch_size, steps=steps)
         placement = self._placement()
-        # A callback may be called in one process of several, and sees all of the data.
+        # A callback may run in one of several processes, and then evaluates all of the data.
         shard = WHOLE if self._run is not None and self._run.is_training else Shard.here()
         data = make_batches(x, y, sample_weight, batch_size=batch_size, placement=placement, steps=steps, shard=shard)
         self._learn_sizes(data)
@@ -214,16 +215,16 @@ class Verbs(Conjurable):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The model's outputs for ``x`` as NumPy arrays, in the structure that the model gives.
+        """Return the model's outputs for ``x`` as NumPy arrays, in the structure that the model returns.
 
-        Of data that makes its own batches, the inputs are taken; arguments as in :meth:`summon`.
+        Of data that makes its own batches, the inputs are used. The arguments are those of :meth:`summon`.
         """
         self._check_parts("predict()")
         check_counts(batch_size=batch_size, steps=steps)
         placement = Placement(self)
         data = make_batches(x, None, None, batch_size=batch_size, placement=placement, steps=steps)
         self._learn_sizes(data)
-        # What is not conjured can predict, too.
+        # A model that was not conjured can predict, too.
         device = placement.device
         forward = self._computation_for(None, device) if self._objective else Forward(self, self._options, device)
         run = self._run_of(data, verbose, callbacks, None)
@@ -234,7 +235,7 @@ class Verbs(Conjurable):
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
     ) -> Any:
-        """One step of the optimizer on one batch, without callbacks; returns as :meth:`evaluate`."""
+        """Take one optimizer step on one batch, without callbacks; returns what :meth:`evaluate` returns."""
         self._conjured("train_on_batch()")
         placement = Placement(self)
         data = make_batches(
@@ -252,11 +253,11 @@ class Verbs(Conjurable):
         return _as_returned(read(run.current.values), objective.names)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Loss and metrics on one batch, without callbacks; returns as :meth:`evaluate`."""
+        """Return loss and metrics on one batch, without callbacks, as :meth:`evaluate` does."""
         return self.evaluate(x, y, batch_size=number_of_samples(x), verbose=0, sample_weight=sample_weight)
 
     def _run_of(self, data: Batches, verbose: int, callbacks: Any, objective: Objective | None) -> Run:
-        """A run that does not train."""
+        """Return a run that does not train."""
         return Run(
             self, self._optimizer, callbacks=callbacks, batch_size=data.batch_size, steps=data.steps,
             samples=data.samples, verbose=verbose, metrics=objective.names if objective else (),
@@ -265,7 +266,7 @@ class Verbs(Conjurable):
 
 
 def _as_returned(values: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """As Keras returns them: the loss alone, or a list with the metrics after it."""
+    """Return the loss alone, or a list with the metrics after it, as Keras does."""
     if not values:
         raise ValueError("the data gave no batch: expected at least one")
     return [values[name] for name in names] if len(names) > 1 else values["loss"]

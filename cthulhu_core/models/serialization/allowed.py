@@ -23,7 +23,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def _of(module: ModuleType, prefix: str, *names: str) -> dict[str, Any]:
-    """From full name to object, for those of ``names`` that ``module`` has."""
+    """Return the objects in ``module`` by their full names, for those of ``names`` that it has."""
     found = vars(module)
     return {f"{prefix}.{name}": found[name] for line in names for name in line.split() if name in found}
 
@@ -126,9 +126,9 @@ def known_as(
 
 
 OBSOLETE = ("device", "dtype", "size_average", "reduce", "min_value", "max_value")
-"""Arguments that are told elsewhere, or in other words."""
+"""Arguments that are deprecated or stored elsewhere."""
 
 
 def name_of(found: Any, table: Mapping[str, Any]) -> str | None:
-    """What ``table`` calls this very object, or None."""
+    """Return the name of this very object in ``table``, or None."""
     return next((name for name, each in table.items() if each is found), None)

@@ -1,6 +1,6 @@
-"""Objects made of their descriptions: the way back from objects.py.
+"""Build objects from the descriptions of ``describe.py``.
 
-Nothing is called by a name but what known.py and the user's ``custom_objects`` have, and nothing is ever imported.
+Only names in ``allowed.py`` and in the user's ``custom_objects`` are looked up, and nothing is ever imported.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _RECURRENT_LAYERS = 1000
 
 @dataclass
 class Builder:
-    """Makes objects of their descriptions.
+    """Builds objects from their descriptions.
 
     Args:
-        custom_objects: from name to class or function, for what is not known; it is trusted.
-        max_bytes: how many bytes the weights of known classes may take together; None for any number.
-        itemsize: how many bytes each number of them is counted as.
+        custom_objects: other classes and functions by name; they are trusted.
+        max_bytes: the most bytes that the weights of allowed classes may take together; None for no limit.
+        itemsize: the size in bytes that each of their numbers counts as.
     """
 
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
@@ -36,10 +36,10 @@ class Builder:
     itemsize: int = 4
 
     def build(self, description: Any, where: str, level: int = 0) -> Any:
-        """The object that ``description`` describes.
+        """Return the object that ``description`` describes.
 
         Raises:
-            ValueError: a name in it is unknown, or it is malformed, or asks for more than ``max_bytes``.
+            ValueError: it names something unknown, is malformed, or needs more than ``max_bytes``.
         """
         if level > LEVELS:
             raise ValueError(f"{where} stands in more than {LEVELS} modules: expected fewer")
@@ -64,13 +64,13 @@ class Builder:
         return made if parts.inputs is None else _with_inputs(made, parts, where)
 
     def function(self, name: Any, where: str) -> Any:
-        """The function of this name; errors as in :meth:`build`."""
+        """Return the function of this name. Raises the errors of :meth:`build`."""
         if not isinstance(name, str):
             raise ValueError(f"{where}: found {reprlib.repr(name)} where the name of a function was expected")
         return FUNCTIONS.get(name) or self.custom("function", name, where)
 
     def custom(self, kind: str, name: str, where: str) -> Any:
-        """What ``custom_objects`` has for a name that is not known; errors as in :meth:`build`."""
+        """Return the entry of ``custom_objects``. Raises the errors of :meth:`build`."""
         if name in self.custom_objects and callable(self.custom_objects[name]):
             return self.custom_objects[name]
         short = name.rpartition(".")[2]
@@ -98,14 +98,14 @@ class Builder:
         return container
 
     def _check(self, cls: type[nn.Module], arguments: dict[str, Any], parts: _Parts, where: str) -> None:
-        """Refuse what a known class does not take, and weights that are too large, before there are any."""
+        """Refuse unknown arguments, and weights that are too large, before any are allocated."""
         _allow(arguments, set(attributes_of(constructor_of(cls), where)), parts, where)
         layers = arguments.get("num_layers", 1)
         if type(layers) is not int or not 1 <= layers <= _RECURRENT_LAYERS:
             raise ValueError(f"{where}: num_layers is {reprlib.repr(layers)}: expected 1 to {_RECURRENT_LAYERS}")
         if self.max_bytes is None or cls in WRAPPERS:
             return
-        # On this device tensors have a size and no memory. Initializers may be the user's, and need memory.
+        # Meta tensors take no memory. Initializers may be the user's, and would need some.
         plain = {name: each for name, each in parts.arguments.items() if not name.endswith("_initializer")}
         with torch.device("meta"):
             shapes = _make(cls, parts, plain, where)
@@ -120,7 +120,7 @@ class Builder:
 
 
 class _Parts:
-    """A description whose parts are of the right types."""
+    """A description whose parts have the right types."""
 
     def __init__(self, description: Any, where: str) -> None:
         if not isinstance(description, dict) or not isinstance(description.get("class"), str):

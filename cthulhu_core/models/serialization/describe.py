@@ -1,8 +1,8 @@
-"""Objects as plain data: of which class they are, and with which arguments they are made. The way back is builder.py.
+"""Describe objects as plain data: their class, and the arguments of its constructor. ``build.py`` reverses it.
 
-A class or function is known by its full name (``torch.nn.Linear``, see known.py), or is the user's own and known by
-its bare name, which is looked up in ``custom_objects``. Nothing is ever imported by a name. The values of weights
-are no part of a description.
+Allowed classes and functions have their full names (``torch.nn.Linear``, see ``allowed.py``). Those of the user have
+their bare names, which are looked up in ``custom_objects``. Nothing is ever imported by name. The values of weights
+are not part of a description.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from cthulhu_core.distributed.unwrap import class_of
 from cthulhu_core.models.serialization.allowed import ATTRIBUTES, CLASSES, CONTAINERS, FUNCTIONS, OBSOLETE, name_of
 
 LEVELS = 25
-"""How deep modules may be nested: less than plain data may be."""
+"""The deepest nesting of modules, less than that of plain data."""
 
 PARTIAL = "functools.partial"
 FUNCTION = "func"
-"""The function that a partial calls stands among its arguments, where ``partial`` itself has no name for it."""
+"""The key of the function that a partial calls, among its arguments."""
 
 
 class Indescribable(ValueError):
-    """The object cannot be described by plain data; the message says why, and the cure where there is one."""
+    """An object that plain data cannot describe; the message says why, and the cure if there is one."""
 
 
 def describe(value: Any, where: str, keywords: bool = False, level: int = 0) -> dict[str, Any]:
-    """The class and the arguments that make an object like ``value``.
+    """Return the class and the arguments that make an object like ``value``.
 
     Args:
-        value: an object of a class that is known, or of the user's own: with a ``get_config()`` that gives its
-            constructor's arguments by name, or whose attributes have the names of the arguments and are plain data.
-        where: what messages call ``value``.
-        keywords: whether what a constructor takes as ``**kwargs`` may be forgotten.
-        level: in how many modules this one stands.
+        value: an object of an allowed class, or of the user's own: either with a ``get_config()`` that returns the
+            arguments of its constructor by name, or with plain attributes that have the names of the arguments.
+        where: the name of ``value`` in messages.
+        keywords: whether ``**kwargs`` of the constructor may be dropped.
+        level: the number of modules that contain this one.
 
     Returns:
-        ``class``; ``arguments`` that are plain data, ``functions`` and ``objects`` beside them; the ``children`` of a
-        Pile or Sequential with their names; and the number of ``inputs`` that a Daoloth has learned.
+        ``class``; plain ``arguments``, and ``functions`` and ``objects`` among the arguments; the ``children`` of a
+        Pile or Sequential by name; and the number of ``inputs`` that a Daoloth has learned.
 
     Raises:
-        Indescribable: that is not possible.
+        Indescribable: plain data cannot describe it.
     """
     if level > LEVELS:
         raise Indescribable(f"{where} stands in more than {LEVELS} modules: expected fewer")
@@ -75,10 +75,10 @@ def describe(value: Any, where: str, keywords: bool = False, level: int = 0) -> 
 
 
 def describe_function(function: Any, where: str) -> str:
-    """The full name of a function that is known, or the bare name of any other.
+    """Return the full name of an allowed function, or the bare name of another one.
 
     Raises:
-        Indescribable: it has no name by which ``custom_objects`` could give it back.
+        Indescribable: it has no name under which ``custom_objects`` could hold it.
     """
     known = name_of(function, FUNCTIONS)
     if known is not None:
@@ -140,7 +140,7 @@ def _configured(value: Any, where: str) -> dict[str, Any]:
 
 
 def _read(value: Any, where: str, keywords: bool) -> Iterator[tuple[str, Any]]:
-    """The arguments of ``value`` that are not the defaults, from its attributes."""
+    """Yield the arguments of ``value`` that are not defaults, from its attributes."""
     cls = class_of(value)
     owner = constructor_of(cls)
     if owner is object and any("__new__" in vars(base) for base in cls.__mro__[:-1]):
@@ -168,7 +168,7 @@ def _unreadable(owner: type, name: str, where: str, why: str) -> Indescribable:
 
 
 def constructor_of(cls: type) -> type:
-    """The class whose constructor ``cls`` has."""
+    """Return the class that defines the constructor of ``cls``."""
     return next(base for base in cls.__mro__ if "__init__" in vars(base))
 
 
@@ -177,7 +177,7 @@ def _is_known(owner: type) -> bool:
 
 
 def attributes_of(owner: type, where: str, keywords: bool = False) -> Mapping[str, str]:
-    """From the arguments of a constructor to the attributes that keep them."""
+    """Return the attribute that holds each argument of a constructor."""
     if owner in ATTRIBUTES:
         return ATTRIBUTES[owner]
     if owner in (nn.Module, object):
