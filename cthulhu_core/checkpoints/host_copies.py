@@ -9,15 +9,15 @@ import torch
 
 
 def as_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """``tensor`` as an array in host memory; bfloat16, which NumPy has not, as float32."""
+    """Return ``tensor`` as an array in host memory; bfloat16, which NumPy lacks, as float32."""
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def host_copy(data: Any) -> Any:
-    """``data``, lists, tuples and dicts of anything, with copies of its tensors and arrays in host memory.
+    """Return ``data``, nested in any way, with its tensors and arrays copied to host memory.
 
-    What is one tensor in several places is one copy in all of them.
+    A tensor that occurs several times is copied once.
     """
     return _host_copy(data, {})
 

@@ -15,7 +15,7 @@ State = dict[str, Any]
 
 
 def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> State | None:
-    """The optimizer's class, the names of the parameters in each group, and its state."""
+    """Return the class of the optimizer, the names of the parameters in each group, and its state."""
     if optimizer is None:
         return None
     names = {id(parameter): name for name, parameter in inner(model).named_parameters()}
@@ -24,10 +24,10 @@ def optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer | None) -
 
 
 def check_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer | None, state: State | None) -> None:
-    """See that an optimizer can take this state.
+    """Check that an optimizer can load this state.
 
     Raises:
-        CheckpointError: it is of another class, or has other parameters.
+        CheckpointError: its class or its parameters differ.
     """
     if optimizer is None and state is None:
         return
@@ -48,5 +48,5 @@ def check_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer | None, s
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """``optimizer.load_state_dict(state)``, whether or not each process holds a part of the weights, and did then."""
+    """Load the state into ``optimizer``; either may be sharded or whole."""
     optimizer.load_state_dict(state_alike(optimizer, state))

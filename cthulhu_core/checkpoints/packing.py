@@ -1,9 +1,9 @@
-"""Plain data as JSON text with tensors beside it, and back. Where the two are kept is the business of file formats.
+"""Plain data as JSON text and separate tensors, and back. File formats decide where to store the two.
 
-Reading makes numbers, text, containers and nothing else: no name in the text is ever imported, called or unpickled.
+Reading creates numbers, strings and containers only: no name in the text is ever imported, called or unpickled.
 
-What JSON has (None, booleans, strings, lists, floats, smaller integers) is written as it is. Everything else is an
-object with a single key, which says what it is: ``{"tuple": [1, 2]}``, ``{"tensor": "0"}``.
+Values that JSON has (None, booleans, strings, lists, floats, smaller integers) are written directly. Everything else is
+an object with a single key that says what it is: ``{"tuple": [1, 2]}``, ``{"tensor": "0"}``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 LEVELS = 100
-"""How deep lists, tuples and dicts may be nested."""
+"""The deepest nesting of lists, tuples and dicts."""
 
 _ALLOWED = (
     "None, bool, int, float, complex, str, bytes, list, tuple, dict (with keys of these), tensors, NumPy arrays and "
@@ -32,21 +32,21 @@ _SCALARS = (
 
 
 def pack(value: Any, where: str = "state") -> tuple[str, dict[str, torch.Tensor]]:
-    """``value`` as JSON text, and the tensors that the text names.
+    """Return ``value`` as JSON text, and the tensors that the text refers to.
 
     Args:
         value: None, bool, int, float, complex, str, bytes, list, tuple, dict or OrderedDict (with keys of None, bool,
             int, float, str, or tuples of those), tensors, NumPy arrays and numbers, ``torch.dtype``, ``torch.device``.
             A ``torch.Size`` comes back as a tuple, a parameter as a tensor, an OrderedDict without attributes.
-        where: what messages call ``value``.
+        where: the name of ``value`` in messages.
 
     Returns:
         The text, which is ASCII, and the tensors: detached, but neither copied nor moved. Those of NumPy arrays share
-        their memory where PyTorch can.
+        their memory if PyTorch can.
 
     Raises:
-        TypeError: something in ``value`` is not plain data, contains itself, or is nested more than 100 levels deep;
-            the message says where.
+        TypeError: a part of ``value`` is not plain data, contains itself, or is nested more than 100 levels deep; the
+            message says where.
 
     Example:
         >>> pack({"best": 0.5, "shape": (2, 3)})
@@ -57,14 +57,14 @@ def pack(value: Any, where: str = "state") -> tuple[str, dict[str, torch.Tensor]
 
 
 def unpack(text: str, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """The value that :func:`pack` was given.
+    """Return the value that :func:`pack` was given.
 
     Args:
         text: the text that it returned.
-        tensors: from name to tensor, as it returned them. They are returned as they are; arrays share their memory.
+        tensors: the tensors by name, as it returned them. They are not copied; arrays share their memory.
 
     Raises:
-        ValueError: the text is not one that :func:`pack` writes, or names a tensor that is not there.
+        ValueError: :func:`pack` does not write such a text, or it refers to a missing tensor.
 
     Example:
         >>> unpack('{"dict": {"best": 0.5, "shape": {"tuple": [2, 3]}}}', {})
@@ -80,7 +80,7 @@ def unpack(text: str, tensors: Mapping[str, torch.Tensor]) -> Any:
 
 
 def dtypes_by_name() -> dict[str, torch.dtype]:
-    """The dtypes of this version of PyTorch: ``"float32"``, ``"bfloat16"``, ..."""
+    """Return the dtypes of this version of PyTorch by name: ``"float32"``, ``"bfloat16"``, ..."""
     import torch
 
     return {str(each).removeprefix("torch."): each for each in vars(torch).values() if isinstance(each, torch.dtype)}
@@ -126,7 +126,7 @@ class _Packer:
         return {"dict": dict(packed)} if all(type(key) is str for key, _ in packed) else {"items": packed}
 
     def _other(self, value: Any, where: str, level: int) -> Any:
-        # Here, because importing cthulhu_core brings neither.
+        # Imported here, because importing cthulhu_core imports neither.
         import numpy as np
         import torch
 
@@ -158,7 +158,7 @@ class _Packer:
 
 
 def _text(value: str) -> Any:
-    # JSON reads two halves of a surrogate pair as one character, which they were not.
+    # JSON would read two separate surrogates as one character.
     if any("\ud800" <= character <= "\udfff" for character in value):
         return {"surrogates": value.encode("utf-8", "surrogatepass").hex()}
     return value
@@ -309,7 +309,7 @@ def _device(name: str) -> torch.device:
 
 
 class _Malformed(ValueError):
-    """The reason is in the message, which nothing adds to."""
+    """An error whose message is complete."""
 
 
 def _malformed(reason: str) -> _Malformed:

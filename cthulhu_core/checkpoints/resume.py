@@ -1,8 +1,8 @@
-"""A run as plain data, and a run that goes on from there: what a checkpoint keeps of a training beside the model.
+"""Continue a run from a checkpoint.
 
-A resumed run begins as any other: ``on_train_begin`` and, where it goes on in the midst of an epoch, ``on_epoch_begin``
-are called. Then everything that the checkpoint holds takes the place of what they have set up: weights, optimizer,
-the states of callbacks, random generators. From there on every bit is that of the run that was never interrupted.
+A resumed run begins like any other: ``on_train_begin`` is called and, if it continues in the middle of an epoch,
+``on_epoch_begin``. Then the content of the checkpoint replaces what they have set up: weights, optimizer, states of
+callbacks, random generators. From there on, every bit is that of a run that was never interrupted.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class ResumeWarning(UserWarning):
 
 
 class Resumption:
-    """The way from a checkpoint into a run that has not begun.
+    """Restores the state of a checkpoint in a run that has not begun.
 
     Attributes:
-        epoch: the epoch in which training goes on, from 0.
+        epoch: the epoch in which training continues, from 0.
         batch: the batch in it.
 
     Raises:
-        CheckpointError: the checkpoint does not fit this run; nothing is changed.
+        CheckpointError: the checkpoint does not fit the run; nothing is changed.
 
     Warns:
         ResumeWarning: packages or callbacks are missing, new or of other versions.
@@ -67,7 +67,7 @@ class Resumption:
     def _check_data(self, run: Run) -> None:
         if not self.batch:
             return
-        # A checkpoint of an earlier version is one of a single process.
+        # Checkpoints of earlier versions were written by a single process.
         if self._state.get("ranks", 1) != world_size():
             self._go_on_with_others(run)
             return
@@ -84,7 +84,7 @@ class Resumption:
             )
 
     def _go_on_with_others(self, run: Run) -> None:
-        """Find the batch from which on samples have not been trained, where there are more processes now, or fewer."""
+        """Find the first batch with untrained samples for another number of processes."""
         ranks, now = self._state.get("ranks", 1), world_size()
         was, size = self._state["params"]["batch_size"], run.params["batch_size"]
         if None in (was, size):
@@ -102,7 +102,7 @@ class Resumption:
             )
 
     def _report(self, run: Run) -> None:
-        """Warn, once for all, of what is not as it was."""
+        """Warn, once, about everything that has changed."""
         then = {key_of(record): record for record in self._state["callbacks"]}
         now = {key_of(record): record for _, record in self._participants}
         lines = self._lines + [
@@ -133,7 +133,7 @@ class Resumption:
             warnings.warn("the resumed run differs from what it was:\n  " + "\n  ".join(lines), ResumeWarning, _level())
 
     def restore(self, run: Run) -> None:
-        """Put everything into its place, once, after the hooks of the beginning have been called."""
+        """Restore everything, once, after the hooks of the beginning."""
         if self._restored:
             return
         self._restored = True
@@ -150,7 +150,7 @@ class Resumption:
                     load(states[key_of(record)])
                 except Exception as error:
                     raise CheckpointError(f"{_called(record)} cannot go on from its state: {error}") from error
-        # A checkpoint of an earlier version has nothing of this kind.
+        # Checkpoints of earlier versions lack it.
         kept: dict[str, Any] = self._state.get("kept", {})
         for name, stateful in run.kept.items():
             if name in kept:
@@ -163,12 +163,12 @@ class Resumption:
                 _level(),
             )
         set_random_state(self._state["random"])
-        if rank():  # it is the state of the main process, and each draws numbers of its own
+        if rank():  # the state is that of the main process, and each process draws its own numbers
             scatter(rank())
         run.go_on(self._state["step"], self.batch, self._state["logs"])
 
     def batches(self, run: Run, data: Any) -> Iterator[Any]:
-        """The batches of the epoch that are not done yet."""
+        """Return the batches of the epoch that are not trained yet."""
         if not self.batch and not data.is_one_pass:
             return iter(data)
         for name, state in self._state["metrics"].items():
@@ -182,7 +182,7 @@ class Resumption:
 
 
 def _level() -> int:
-    """The ``stacklevel`` at which a warning names the line of the user's that made the run."""
+    """Return the ``stacklevel`` at which a warning points to the user's line that made the run."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "cthulhu_core":
         frame, level = frame.f_back, level + 1

@@ -1,4 +1,4 @@
-"""The weights of a module: all as arrays, and by layer for files. Daoloth and TheHydra have Keras' layout in both."""
+"""The weights of a module as arrays, and by layer for files; Daoloth and TheHydra have the layout of Keras."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _EXTRA = "_extra_state"
 
 
 def get_weights(module: nn.Module) -> list[np.ndarray]:
-    """All weights, in the order of ``state_dict``; kernels of Daoloth are of shape (in, units)."""
+    """Return all weights, in the order of ``state_dict``; kernels of Daoloth have shape (in, units)."""
     return [weight for part in _parts(module) for weight in _weights_of(part)]
 
 
 def set_weights(module: nn.Module, weights: Sequence[Any]) -> None:
-    """Take weights of the number and shapes that :func:`get_weights` gives.
+    """Set weights of the number and shapes that :func:`get_weights` returns.
 
     Raises:
         ValueError: their number or shapes differ; nothing is changed.
@@ -44,9 +44,9 @@ def set_weights(module: nn.Module, weights: Sequence[Any]) -> None:
 
 
 def _parts(module: nn.Module) -> Iterator[nn.Module | Tensor]:
-    """What holds the weights of ``module``, in the order of its ``state_dict``.
+    """Yield what holds the weights of ``module``, in the order of its ``state_dict``.
 
-    That is layers that have a layout of their own, and the parameters and buffers of all others.
+    These are layers with a layout of their own, and the parameters and buffers of all others.
     """
     yield from _own(module).values()
     for child in module.children():
@@ -57,7 +57,7 @@ def _parts(module: nn.Module) -> Iterator[nn.Module | Tensor]:
 
 
 def _own(module: nn.Module) -> dict[str, Tensor]:
-    """The parameters and buffers that ``module`` itself keeps, without those of its children."""
+    """Return the parameters and buffers of ``module`` itself, without those of its children."""
     return {
         name: value
         for name, value in module.state_dict().items()
@@ -80,9 +80,9 @@ def _set_weights_of(part: Any, weights: Sequence[Any]) -> None:
 
 
 def layer_weights(model: nn.Module) -> Weights:
-    """Views of the weights by layer: those of Daoloth and TheHydra in Keras' layout, all others by their names.
+    """Return views of the weights by layer: of Daoloth and TheHydra in the layout of Keras, all others as they are.
 
-    What the model keeps itself, outside its children, is in a layer that bears the name of the model's class.
+    Weights of the model itself, outside its children, are in a layer named after the model's class.
 
     Raises:
         CheckpointError: a layer has no weights yet.
@@ -105,7 +105,7 @@ def layer_weights(model: nn.Module) -> Weights:
 
 
 def _below(module: nn.Module) -> dict[str, Tensor]:
-    """The weights of ``module`` and of what it is made of."""
+    """Return the weights of ``module`` and its children."""
     weights = _of(module)
     for name, child in module.named_children():
         weights.update({f"{name}.{below}": weight for below, weight in _below(child).items()})
@@ -113,7 +113,7 @@ def _below(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _of(module: nn.Module) -> dict[str, Tensor]:
-    """The weights that ``module`` itself keeps, under the names and in the layout that it has for them, if it has."""
+    """Return the weights of ``module`` itself, with the names and in the layout that it defines, if it does."""
     views: Any = getattr(module, "named_weights", dict)
     named: dict[str, Tensor] = views()
     known = {_address(weight) for weight in named.values()}
@@ -121,13 +121,13 @@ def _of(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _address(weight: Any) -> int:
-    """Where its numbers are: what is in parts has them in the part of this process."""
+    """Return the address of the numbers; of a sharded weight, those of this process."""
     address: int = (weight.to_local() if is_sharded(weight) else weight).data_ptr()
     return address
 
 
 def extra_state(model: nn.Module) -> dict[str, Any]:
-    """What modules give as their extra state, by its name in ``state_dict``."""
+    """Return the extra state of modules by its name in ``state_dict``."""
     return {name: value for name, value in inner(model).state_dict().items() if _is_extra(name)}
 
 
@@ -136,11 +136,11 @@ def _is_extra(name: str) -> bool:
 
 
 Pairs = list[tuple[Tensor, Tensor]]
-"""Views into a model, each with what belongs there."""
+"""Views into a model, each with the values for it."""
 
 
 def load_layers(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], extra: Mapping[str, Any]) -> None:
-    """Copy ``weights`` and ``extra`` state into ``model``; errors as in :func:`pairs`."""
+    """Copy ``weights`` and ``extra`` state into ``model``. Raises the errors of :func:`pairs`."""
     with torch.no_grad():
         for view, weight in pairs(model, weights, extra):
             copy_into(view, weight)
@@ -150,7 +150,7 @@ def load_layers(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], e
 
 
 def pairs(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], extra: Mapping[str, Any]) -> Pairs:
-    """The weights of ``model`` with those for them; by name, or by order where Keras has named the layers otherwise.
+    """Return the weights of ``model`` with the values for them, by name, or by order if Keras named the layers.
 
     Raises:
         CheckpointError: they do not fit; the message lists every difference.
@@ -177,7 +177,7 @@ def _flat(weights: Mapping[str, Mapping[str, Tensor]]) -> Iterator[tuple[tuple[s
 
 
 def _same_order(here: Mapping[tuple[str, str], Tensor], there: Mapping[tuple[str, str], Tensor]) -> bool:
-    """Whether both have the same weights in one order and call only the layers otherwise."""
+    """Return whether both have the same weights in the same order, under other names of layers."""
     return [(name, view.shape) for (_, name), view in here.items()] == [
         (name, weight.shape) for (_, name), weight in there.items()
     ]

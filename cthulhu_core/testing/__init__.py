@@ -1,6 +1,6 @@
-"""What an author tests a callback with: the contract, which says what every callback owes, and fixtures.
+"""Test kit for authors of callbacks: the standard tests of a callback and of a package, and fixtures.
 
-Nothing of cthulhu imports this package, and pytest loads none of it by itself. It needs pytest. The fixtures are in
+Needs pytest. Nothing in cthulhu imports this package, and pytest does not load it by itself. The fixtures are in
 :mod:`cthulhu_core.testing.fixtures`.
 """
 

@@ -1,4 +1,4 @@
-"""A clock that goes on only when it is told to."""
+"""A clock that advances only when a test says so."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pytest
 
 
 class FakeClock:
-    """Stands for ``time.time``, ``time.monotonic``, ``time.perf_counter`` and ``time.sleep``, all in seconds.
+    """Replaces ``time.time``, ``time.monotonic``, ``time.perf_counter`` and ``time.sleep``.
 
-    What was imported by name before (``from time import monotonic``) still is the real clock: write ``import time`` in
-    a module that is to be tested with this one. Sleeping lets the clock go on and takes no time.
+    Functions that were imported by name (``from time import monotonic``) remain real: use ``import time`` in a module
+    to be tested. Sleeping advances the clock and takes no time.
 
     Args:
-        monkeypatch: what puts the real clock back.
-        now: the time at which it stands, in seconds.
+        monkeypatch: restores the real clock.
+        now: the initial time in seconds.
 
     Attributes:
-        slept: how long each sleep was, in seconds.
+        slept: the duration of each sleep in seconds.
 
     Example:
         >>> clock = FakeClock(monkeypatch)
@@ -36,10 +36,10 @@ class FakeClock:
         monkeypatch.setattr(time, "sleep", self._sleep)
 
     def advance(self, seconds: float) -> None:
-        """Let ``seconds`` pass.
+        """Advance the clock by ``seconds``.
 
         Raises:
-            ValueError: ``seconds`` is negative: no such clock goes back.
+            ValueError: ``seconds`` is negative.
         """
         if seconds < 0:
             raise ValueError(f"advance({seconds}): expected seconds, 0 or more; a clock does not go back")

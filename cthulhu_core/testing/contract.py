@@ -1,4 +1,4 @@
-"""CallbackContract: what every callback owes, as a class that an author subclasses. The tests are in its bases."""
+"""The standard tests of a callback, as a class to subclass. The tests themselves are in its bases."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cthulhu_core.testing.values import Values
 
 # pytest runs the tests of the last base first: importing comes before training, and training before its cost.
 class CallbackContract(Overriding, Cost, Ranks, Files, Values, State, Ending, Lifecycle, Importing):
-    """The standard tests of a callback: subclass it in a file of tests, and say how the callback is made.
+    """The standard tests of a callback. Subclass it in a test file, and define how the callback is made.
 
-    ``make`` is called in an empty folder, once or twice in each test. What an author may declare beside it are the
-    attributes of :class:`cthulhu_core.testing.subject.Subject`. A standard test that cannot pass is overridden with
-    ``@pytest.mark.xfail(reason="...")``; without that, overriding it fails.
+    ``make`` is called in an empty folder, once or twice in each test. The attributes of
+    :class:`cthulhu_core.testing.subject.Subject` declare what is special about a callback. Override a test that cannot
+    pass, and mark it with ``@pytest.mark.xfail(reason="...")``; overriding it without the mark is a failure.
 
     Example:
         >>> class TestCSVLogger(CallbackContract):

@@ -1,4 +1,4 @@
-"""Standard tests: what a callback costs, in time and in waits for the device."""
+"""Standard tests of the cost of a callback: time, and waits for the device."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cthulhu_core.contract.callback import Callback
 from cthulhu_core.contract.conformance import is_overridden, marked
 from cthulhu_core.run.run import Run
 from cthulhu_core.testing.device_reads import DeviceReads
+from cthulhu_core.testing.failure_messages import broken
 from cthulhu_core.testing.faults import HOOKS, At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import BATCHES, EPOCHS, tiny_run
-from cthulhu_core.testing.verdict import broken
 
 _VALUES = 2
 """The tiny model's loss and metric."""
@@ -26,10 +26,10 @@ _ATTEMPTS = 3
 
 
 class Cost(Subject):
-    """What a callback costs, in time and in waits for the device."""
+    """The cost of a callback: time, and waits for the device."""
 
     def test_device_is_read_no_more_than_declared(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """While batches are trained, nothing waits for the device but what says so."""
+        """The callback reads no more values from the device, batch by batch, than it declares."""
         callback = self.make()
         names_logs = _names_logs(callback, "batch_end")
         with monkeypatch.context() as patch:
@@ -50,8 +50,8 @@ class Cost(Subject):
             )  # fmt: skip
 
     def test_no_hook_takes_longer_than_its_budget(self) -> None:
-        """The median of the calls of each hook, and the best of three runs, so that a busy machine does no harm."""
-        tiny_run(self.make())  # what is imported late, and compiled, is no cost of each hook
+        """Each hook is fast enough: the median of its calls in the best of three runs, which a busy machine does not harm."""
+        tiny_run(self.make())  # late imports and compilation are not a cost of every hook
         least: dict[str, float] = {}
         for _ in range(_ATTEMPTS):
             callback = self.make()
@@ -79,7 +79,7 @@ class Cost(Subject):
 
 
 def _names_logs(callback: object, hook: str) -> bool:
-    """Whether ``callback`` is why the values of each batch are read."""
+    """Return whether ``callback`` causes the values of each batch to be read."""
     if isinstance(callback, Callback) and is_overridden(callback, f"on_{hook}"):
         return True
     name = f"cthulhu_{hook}"
@@ -87,7 +87,7 @@ def _names_logs(callback: object, hook: str) -> bool:
 
 
 def _seconds(callback: object) -> dict[str, float]:
-    """The median of the seconds of each hook that ``callback`` has, in a training of three epochs."""
+    """Return the median seconds of each hook of ``callback`` in a training of three epochs."""
     began: dict[str, float] = {}
     taken: dict[str, list[float]] = defaultdict(list)
 
@@ -104,7 +104,7 @@ def _seconds(callback: object) -> dict[str, float]:
 
         return action
 
-    # The last comes first in a teardown.
+    # Teardown runs in reverse order.
     before = [At(hook, end(hook) if hook == "teardown" else begin(hook)) for hook in HOOKS]
     after = [At(hook, begin(hook) if hook == "teardown" else end(hook)) for hook in HOOKS]
     tiny_run([*before, callback, *after], epochs=3)

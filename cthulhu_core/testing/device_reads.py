@@ -1,4 +1,4 @@
-"""DeviceReads: how often tensors are read. On a GPU each read makes Python wait for all that was started before."""
+"""Counts reads of tensors. On a GPU, each read makes Python wait for everything that was launched before."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ READERS = ("item", "tolist", "__float__", "__bool__", "__int__", "__index__", "c
 
 
 class DeviceReads(Callback):
-    """Counts what reads tensors in the batches of each epoch: up to its validation, or its end.
+    """Counts reads of tensors in each epoch, up to its validation or its end.
 
-    Counted are the methods of ``torch.Tensor`` that give a number or memory of the host, on every device, as far as
-    the thread that trains calls them: others may wait. The first callback of a run counts the reads of all others, too.
+    It counts calls of the methods of ``torch.Tensor`` that return a number or host memory, on any device, in the thread
+    that trains; other threads may wait. As the first callback of a run, it counts the reads of all others, too.
 
     Args:
-        monkeypatch: what puts the methods back.
+        monkeypatch: restores the methods.
 
     Attributes:
         reads: the names of the methods, in the order of their calls.
@@ -47,7 +47,7 @@ class DeviceReads(Callback):
         def counted(tensor: Any, *arguments: Any, **named: Any) -> Any:
             if self._counting and threading.get_ident() == self._training:
                 self.reads.append(name)
-                # `item` may be how `__float__` is done: one read is counted once.
+                # `__float__` may call `item`, which is one read.
                 self._counting = False
                 try:
                     return read(tensor, *arguments, **named)
@@ -65,7 +65,7 @@ class DeviceReads(Callback):
     def cthulhu_test_begin(self) -> None:
         self._counting = False
 
-    # A wrapper, because BaseLogger comes first and reads its averages: that is what the end of an epoch is for.
+    # A wrapper, because BaseLogger comes first, and may read its averages at the end of an epoch.
     @hookimpl(wrapper=True)
     def cthulhu_epoch_end(self) -> Iterator[None]:
         self._counting = False

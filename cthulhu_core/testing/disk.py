@@ -1,4 +1,4 @@
-"""Disks that fail: one that is full, and a folder in which nobody may write. Both fail in the operating system."""
+"""Disks that fail in the operating system: a full disk, and a read-only folder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 
 
 class FailingDisk:
-    """A disk that can be full: from :meth:`fill` to :meth:`free` no file of this process gets any longer.
+    """A disk that is full between :meth:`fill` and :meth:`free`: no file of this process can grow.
 
-    Files can still be made, but nothing written into them: writing raises ``OSError``, whatever language the code that
-    writes is in. What is printed meanwhile goes nowhere, because pytest keeps it in a file.
+    Files can still be created, but writing to them raises ``OSError``, in code of any language. Printed text is lost
+    in between, because pytest captures it in a file.
 
     Example:
         >>> with FailingDisk() as disk:
@@ -33,11 +33,11 @@ class FailingDisk:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing can be written now."""
+        """Whether nothing can be written."""
         return self._before is not None
 
     def fill(self) -> None:
-        """Be full."""
+        """Fill the disk."""
         try:
             import resource
         except ImportError:
@@ -48,7 +48,7 @@ class FailingDisk:
             resource.setrlimit(resource.RLIMIT_FSIZE, (0, self._before[1]))
 
     def free(self) -> None:
-        """Have room again."""
+        """Free the disk."""
         if self._before is not None:
             import resource
 
@@ -65,7 +65,7 @@ class FailingDisk:
 
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Let nothing be made in ``folder``; the super-user, who may everywhere, is somebody else meanwhile."""
+    """Make ``folder`` read-only inside this block; root, who may write anywhere, becomes another user."""
     mode = folder.stat().st_mode
     geteuid, seteuid = getattr(os, "geteuid", None), getattr(os, "seteuid", None)
     folder.chmod(0o555)
@@ -87,7 +87,7 @@ _NOBODY = 65534
 
 def _can_write(folder: Path) -> bool:
     try:
-        # Relative, because folders above may be closed to others.
+        # Relative, because parent folders may be inaccessible to others.
         with (Path("probe") if folder == Path.cwd() else folder / "probe").open("x"):
             pass
     except OSError:
@@ -97,10 +97,10 @@ def _can_write(folder: Path) -> bool:
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """The files below ``folder`` and what is in them."""
+    """Return the files below ``folder`` and their content."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        with contextlib.suppress(FileNotFoundError):  # it was renamed meanwhile
+        with contextlib.suppress(FileNotFoundError):  # it was renamed in between
             if path.is_file():
                 found[path] = path.read_bytes()
     return found

@@ -1,4 +1,4 @@
-"""Standard tests: what is left of a callback when a run is over."""
+"""Standard tests of what a callback leaves behind when a run is over."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import Any
 import pytest
 
 from cthulhu_core.run.random_state import random_state
+from cthulhu_core.testing.comparison import comparable, differences
+from cthulhu_core.testing.failure_messages import broken, shown
 from cthulhu_core.testing.faults import At
 from cthulhu_core.testing.leaks import new_threads, open_files
 from cthulhu_core.testing.lifecycle import fail
-from cthulhu_core.testing.plain import comparable, differences
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import Outcome, tiny_run
-from cthulhu_core.testing.verdict import broken, shown
 
 
 class Ending(Subject):
-    """What is left of a callback when a run is over."""
+    """What a callback leaves behind when a run is over."""
 
     def test_teardown_without_a_beginning_is_fine(self) -> None:
-        """Where a callback before it fails at train begin, it gets its teardown and nothing else."""
+        """If an earlier callback fails at train begin, it gets its teardown and nothing else."""
         callback = self.make()
         succeed(
             callback, tiny_run([At("train_begin", fail), callback]), "in the teardown of a run that did not begin",
@@ -36,7 +36,7 @@ class Ending(Subject):
         )  # fmt: skip
 
     def test_teardown_happens_once(self) -> None:
-        """The run alone calls it, whether training ends by itself or by an exception."""
+        """Teardown is called exactly once, whether training ends by itself or by an exception."""
         for others, when in (([], "in a training of two epochs"), ([At("batch_end", fail)], "after an exception")):
             callback = self.make()
             count = _calls_of_teardown(callback, [callback, *others])
@@ -49,10 +49,10 @@ class Ending(Subject):
 
     def test_no_file_is_left_open(self) -> None:
         """Files and sockets are closed when the run is over, however it ended."""
-        tiny_run(self.make())  # what a library opens once and keeps is open from now on
+        tiny_run(self.make())  # files that a library opens once and keeps
         for others, when in (([], "a training of two epochs"), ([At("test_begin", fail)], "an exception")):
             callback = self.make()
-            with warnings.catch_warnings():  # what earlier tests have left open is not this one's
+            with warnings.catch_warnings():  # earlier tests may have left files open
                 warnings.simplefilter("ignore", ResourceWarning)
                 gc.collect()
             before = open_files()
@@ -83,7 +83,7 @@ class Ending(Subject):
 
     def test_process_is_left_as_it_was(self) -> None:
         """Settings of Python, PyTorch and the operating system are as before."""
-        tiny_run()  # what PyTorch sets when it first trains is no affair of the callback
+        tiny_run()  # settings that PyTorch changes when it first trains
         callback = self.make()
         before = _settings()
         outcome = tiny_run(callback)
@@ -97,7 +97,7 @@ class Ending(Subject):
             )  # fmt: skip
 
     def test_training_is_the_same_with_an_observer(self) -> None:
-        """Who only watches, or takes part in one process alone, changes neither weights nor random numbers."""
+        """An observer, or a callback of one process, changes neither weights nor random numbers."""
         callback = self.make()
         if getattr(callback, "on_error", "raise") != "disable" and getattr(callback, "ranks", "all") != "main":
             pytest.skip("it may change training: neither on_error = 'disable' nor ranks = 'main' says that it watches")
@@ -114,7 +114,7 @@ class Ending(Subject):
 
 
 def _calls_of_teardown(callback: Any, callbacks: list[Any]) -> int | None:
-    """How often ``callback`` is torn down in a training with ``callbacks``; None if it has nothing for that."""
+    """Return how often ``callback`` is torn down in a training; None if it has no teardown."""
     methods = [getattr(callback, name, None) for name in ("on_teardown", "cthulhu_teardown")]
     codes = {getattr(method, "__code__", None) for method in methods} - {None, _inherited()}
     if not codes:
@@ -141,7 +141,7 @@ def _inherited() -> Any:
 
 
 def _trained(callbacks: list[Any]) -> dict[str, Any]:
-    """Weights and random numbers at the end of a training."""
+    """Return weights and random numbers at the end of a training."""
     found: dict[str, Any] = {}
 
     def keep(outcome: Outcome) -> None:
@@ -158,7 +158,7 @@ def _settings() -> dict[str, Any]:
     signals = [signal.SIGINT, signal.SIGTERM]
     return {
         "the current folder": os.getcwd(),  # noqa: PTH109 - as text
-        # One by one, because what did not change is nobody's business.
+        # One by one, to name only what changed.
         **{f"os.environ[{name!r}]": value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
         "sys.path": list(sys.path),
         "sys.stdout": id(sys.stdout),

@@ -1,4 +1,4 @@
-"""A callback that does something at a hook: stops the run there, raises there, looks around."""
+"""A callback that acts at a hook: it stops the run, raises, or inspects the run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from cthulhu_core.run.run import Run
 
 HOOKS = tuple(hook.removeprefix(PREFIX) for hook in METHODS.values())
-"""The hooks of the loop by the words of the contract: ``"train_begin"``, ``"epoch_end"``, ..."""
+"""The hooks of the loop, without ``cthulhu_``: ``"train_begin"``, ``"epoch_end"``, ..."""
 
 TRAINING = tuple(
     hook for hook in HOOKS if not hook.startswith("predict") and hook not in ("train_end", "exception", "teardown")
 )
-"""Those that a training with validation calls, up to its end."""
+"""The hooks that a training with validation calls, up to its end."""
 
 
 class At(Callback):
-    """Calls ``action(run)`` at ``hooks``; it names no ``logs``, and so reads nothing from the device.
+    """Calls ``action(run)`` at ``hooks``. It does not name ``logs``, so it reads nothing from the device.
 
     Args:
-        hooks: the words of the contract, one or more: ``"epoch_end"``.
-        action: what is done.
+        hooks: one or more hooks, without ``cthulhu_``: ``"epoch_end"``.
+        action: the function to call.
 
     Example:
         >>> stop_early = At("batch_end", lambda run: run.stop())

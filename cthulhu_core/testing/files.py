@@ -1,4 +1,4 @@
-"""Standard tests: where a callback writes, and what it does where it cannot."""
+"""Standard tests of where a callback writes, and what it does if it cannot."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 from cthulhu_core.run.run import Run
 from cthulhu_core.testing.disk import FailingDisk, contents, read_only
+from cthulhu_core.testing.failure_messages import broken, described_error, shown
 from cthulhu_core.testing.faults import At
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import Outcome, tiny_run
-from cthulhu_core.testing.verdict import broken, shown, told
 from cthulhu_core.testing.writes import watch_writes
 
 
 class Files(Subject):
-    """Where a callback writes, and what it does where it cannot."""
+    """Where a callback writes, and what it does if it cannot."""
 
     def test_it_writes_nowhere_else(self) -> None:
-        """It writes below the current folder and where the test declares it: not at home, not beside its code."""
-        tiny_run()  # what PyTorch writes when it first trains is no affair of the callback
+        """It writes only below the current folder and where the test declares it: not at home, not next to its code."""
+        tiny_run()  # files that PyTorch writes when it first trains
         with watch_writes() as writes:
             callback = self.make()
             outcome = tiny_run(callback)
@@ -34,8 +34,8 @@ class Files(Subject):
             )  # fmt: skip
 
     def test_folder_that_is_read_only_is_said_before_training(self) -> None:
-        """What cannot be written ends the run before its first epoch, with an OSError that names the path."""
-        self._sizes_with_room()  # for what it imports: who may not write may perhaps not read those modules either
+        """An unwritable path ends the run before its first epoch, with an OSError that names it."""
+        self._sizes_with_room()  # so that modules are imported: a user who may not write may not be able to read them
         callback = self.make()
         begun: list[int] = []
         with read_only(Path.cwd()):
@@ -48,37 +48,37 @@ class Files(Subject):
         error = outcome.error
         if error is not None and begun:
             broken(callback, "says in the midst of training that it cannot write",
-                   expected=expected, found=told(error), cure=cure)  # fmt: skip
+                   expected=expected, found=described_error(error), cure=cure)  # fmt: skip
         if error is not None and not (isinstance(error, OSError) and _names_a_path(error)):
             broken(callback, "does not say which path cannot be written",
-                   expected=expected, found=told(error), cure=cure)  # fmt: skip
+                   expected=expected, found=described_error(error), cure=cure)  # fmt: skip
         if error is None and outcome.forgiven:
             broken(callback, "begins a training whose record it cannot write",
-                   expected=expected, found=told(outcome.forgiven[0]), cure=cure)  # fmt: skip
+                   expected=expected, found=described_error(outcome.forgiven[0]), cure=cure)  # fmt: skip
 
     def test_disk_that_is_full_ends_no_training_of_an_observer(self) -> None:
-        """From the second epoch on nothing can be written: observers fail quietly, all others with an OSError."""
+        """If the disk is full from the second epoch on, observers fail quietly, all others with an OSError."""
         callback = self.make()
         outcome, _, _ = self._fill_in_second_epoch(callback)
         error = outcome.error
         if error is not None and getattr(callback, "on_error", "raise") == "disable":
             broken(
                 callback, "ends training when the disk is full", expected="an observer never ends training",
-                found=told(error), cure="let exceptions through: on_error = 'disable' logs them and goes on",
+                found=described_error(error), cure="let exceptions through: on_error = 'disable' logs them and goes on",
             )  # fmt: skip
         if error is not None and not any(isinstance(each, OSError) for each in _chain(error)):
             broken(
-                callback, "does not say that the disk is full", expected="an OSError", found=told(error),
+                callback, "does not say that the disk is full", expected="an OSError", found=described_error(error),
                 cure="let the OSError through, or raise yours from it: raise ... from error",
             )  # fmt: skip
 
     def test_disk_that_is_full_spoils_no_file(self) -> None:
-        """What was on the disk stays, and nothing half-written comes to it."""
+        """Files on a full disk stay, and no incomplete ones appear."""
         whole = self._sizes_with_room()
         callback = self.make()
         _, before, after = self._fill_in_second_epoch(callback)
-        # What was begun in the background when there was room may be finished now: hidden files come and go, others may
-        # be new if they are whole.
+        # A background write that began earlier may finish now: hidden files come and go, and others may be new if
+        # they are complete.
         spoilt = [
             f"{shown(path)} had {len(content)} bytes and " + (f"has {len(after[path])}" if path in after else "is gone")
             for path, content in before.items()
@@ -98,7 +98,7 @@ class Files(Subject):
             )  # fmt: skip
 
     def _fill_in_second_epoch(self, callback: Any) -> tuple[Outcome, dict[Path, bytes], dict[Path, bytes]]:
-        """Train, and have what is in the folder before and after."""
+        """Train, and return the content of the folder before and after."""
         before: dict[Path, bytes] = {}
 
         def fill(run: Run) -> None:
@@ -111,7 +111,7 @@ class Files(Subject):
         return outcome, before, contents(Path.cwd())
 
     def _sizes_with_room(self) -> dict[Path, int]:
-        """The sizes of the files, in bytes, that a training leaves in a folder of its own."""
+        """Return the sizes in bytes of the files that a training leaves in its own folder."""
         here, folder = Path.cwd(), Path("with room")
         folder.mkdir()
         os.chdir(folder)
@@ -131,5 +131,5 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """``error`` and what it was raised from."""
+    """Yield ``error`` and the errors it was raised from."""
     return [] if error is None else [error, *_chain(error.__cause__ or error.__context__)]

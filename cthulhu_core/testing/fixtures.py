@@ -1,4 +1,4 @@
-"""Fixtures for an author's tests: import those you want into a ``conftest.py``, or ``pytest -p`` this module.
+"""Fixtures for tests of callbacks: import those you need in ``conftest.py``, or load this module with ``pytest -p``.
 
 ``from cthulhu_core.testing.fixtures import fake_clock, failing_disk, recorder  # noqa: F401``
 """
@@ -43,20 +43,20 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def fake_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """A clock that stands at 0 and goes on when it is told: :class:`FakeClock`."""
+    """A clock that starts at 0 and advances when the test says so: :class:`FakeClock`."""
     return FakeClock(monkeypatch)
 
 
 @pytest.fixture
 def failing_disk() -> Iterator[FailingDisk]:
-    """A disk that is full from ``failing_disk.fill()`` on, and free again after the test: :class:`FailingDisk`."""
+    """A disk that is full after ``failing_disk.fill()``, until the test ends: :class:`FailingDisk`."""
     with FailingDisk() as disk:
         yield disk
 
 
 @pytest.fixture
 def failing_network() -> Iterator[FailingNetwork]:
-    """URLs of servers that refuse, hang, hang up or answer with an error: :class:`FailingNetwork`."""
+    """URLs of servers that refuse, hang, hang up or return an error: :class:`FailingNetwork`."""
     with FailingNetwork() as network:
         yield network
 

@@ -1,4 +1,4 @@
-"""Standard tests: what importing a package and making its callback do, which is as little as can be."""
+"""Standard tests of importing a package and making its callback, which should do as little as possible."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import threading
 from cthulhu_core.authoring.checks.importing import Imported, find_out
 from cthulhu_core.contract.callback import Callback
 from cthulhu_core.contract.conformance import RefusedCallback, validate
+from cthulhu_core.testing.failure_messages import broken, shown
 from cthulhu_core.testing.leaks import open_files
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import tiny_run
-from cthulhu_core.testing.verdict import broken, shown
 from cthulhu_core.testing.writes import watch_writes
 
 
 @functools.cache
 def imported(module: str) -> Imported:
-    """Import ``module`` in a process of its own, which does for all that is asked of it."""
+    """Import ``module`` in a process of its own, once for all tests."""
     return find_out([module])
 
 
 class Importing(Subject):
-    """Importing a package and making its callback do as little as can be."""
+    """Importing a package and making its callback do as little as possible."""
 
     def test_import_is_light(self) -> None:
-        """Importing the module brings no package but itself and the core: a command line that lists it stays fast."""
+        """Importing the module imports no package but itself and the core, so that command lines stay fast."""
         kind = type(self.make())
         found = imported(kind.__module__)
         for failure in found.failed.values():
@@ -56,7 +56,7 @@ class Importing(Subject):
             )  # fmt: skip
 
     def test_run_takes_it(self) -> None:
-        """Nothing in it is refused: hooks exist, arguments are those of the hooks, declarations are known words."""
+        """Nothing in it is refused: hooks exist, their arguments are correct, declarations have known values."""
         callback = self.make()
         try:
             validate(callback)
@@ -85,7 +85,7 @@ class Importing(Subject):
             )  # fmt: skip
 
     def test_two_instances_share_nothing(self) -> None:
-        """Training with one leaves another one, and their class, as they were."""
+        """Training with one object changes neither another one nor their class."""
         callback, other = self.make(), self.make()
         before = _remembered(other)
         succeed(callback, tiny_run(callback), "in a training of two epochs", MEND)
@@ -101,7 +101,7 @@ class Importing(Subject):
 
 
 def _remembered(callback: object) -> dict[str, str]:
-    """What ``callback`` and its classes hold, by name."""
+    """Return the attributes of ``callback`` and its classes by name."""
     held = {f"self.{name}": repr(value) for name, value in vars(callback).items()}
     for kind in type(callback).__mro__:
         if kind not in (Callback, object):

@@ -1,4 +1,4 @@
-"""What a process has open: files, sockets and threads."""
+"""The open files, sockets and threads of a process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def open_files() -> dict[int, str]:
-    """The open files and sockets of this process, by number; none where the system does not tell."""
+    """Return the open files and sockets of this process by number; empty if the system does not tell."""
     for folder in ("/proc/self/fd", "/dev/fd"):
         if Path(folder).is_dir():
             return dict(_targets(folder))
@@ -21,13 +21,13 @@ def _targets(folder: str) -> list[tuple[int, str]]:
     for number in os.listdir(folder):  # noqa: PTH208 - a path of each is not wanted
         try:
             found.append((int(number), os.readlink(f"{folder}/{number}")))  # noqa: PTH115
-        except OSError:  # the folder itself was open while it was read
+        except OSError:  # the descriptor of the folder that is being read
             continue
     return found
 
 
 def new_threads(before: set[threading.Thread], patience: float = 1.0) -> list[threading.Thread]:
-    """The threads that are not among ``before`` and are still alive after ``patience`` seconds."""
+    """Return the threads that are not in ``before`` and are alive after ``patience`` seconds."""
     until = time.monotonic() + patience
     for thread in set(threading.enumerate()) - before:
         thread.join(max(0.0, until - time.monotonic()))

@@ -1,12 +1,13 @@
-"""Standard tests: how a callback goes through runs, of any length and however they end."""
+"""Standard tests of a callback in runs of any length, however they end."""
 
 from __future__ import annotations
 
 from typing import NoReturn
 
 from cthulhu_core.run.run import Run
+from cthulhu_core.testing.comparison import differences
+from cthulhu_core.testing.failure_messages import broken, described_error
 from cthulhu_core.testing.faults import TRAINING, At
-from cthulhu_core.testing.plain import differences
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import (
     EPOCHS,
@@ -19,7 +20,6 @@ from cthulhu_core.testing.training import (
     tiny_run,
     watched,
 )
-from cthulhu_core.testing.verdict import broken, told
 
 
 def stop(run: Run) -> None:
@@ -28,25 +28,25 @@ def stop(run: Run) -> None:
 
 
 def fail(run: Run) -> NoReturn:
-    """Raise what a bug in somebody's callback would."""
+    """Raise as a bug in another callback would."""
     raise Planted("a bug in another callback")
 
 
 def interrupt(run: Run) -> NoReturn:
-    """Raise what Ctrl-C does, which has no message."""
+    """Raise as Ctrl-C does, without a message."""
     raise Interrupted
 
 
 class Lifecycle(Subject):
-    """A callback goes through runs, of any length and however they end."""
+    """A callback in runs of any length, however they end."""
 
     def test_training_by_summon_runs_to_its_end(self) -> None:
-        """Nothing is raised in a plain training, and it has as many epochs as without the callback, or fewer."""
+        """A plain training raises nothing, and has no more epochs than without the callback."""
         callback = self.make()
         succeed(callback, tiny_run(callback), "in a training of two epochs", MEND)
 
     def test_training_in_a_hand_written_loop_runs_to_its_end(self) -> None:
-        """It needs neither ``summon`` nor what ``summon`` tells: steps, samples and metrics may be unknown."""
+        """It works in a hand-written loop, where steps, samples and metrics are unknown."""
         callback = self.make()
         succeed(
             callback, own_loop(callback), "in a hand-written loop",
@@ -55,7 +55,7 @@ class Lifecycle(Subject):
         )  # fmt: skip
 
     def test_zero_epochs_are_a_training(self) -> None:
-        """Train begin and train end follow each other where ``initial_epoch >= epochs``."""
+        """A training with ``initial_epoch >= epochs`` has no epoch, and raises nothing."""
         callback = self.make()
         succeed(
             callback, tiny_run(callback, epochs=0), "in a training of zero epochs",
@@ -63,7 +63,7 @@ class Lifecycle(Subject):
         )  # fmt: skip
 
     def test_evaluate_and_predict_take_it(self) -> None:
-        """The hooks of tests and predictions also come outside training, without train begin."""
+        """Hooks of tests and predictions may come outside training, without train begin."""
         callback, model = self.make(), tiny_model()
         inputs, targets = tiny_data()
         cure = "set in __init__() what the hooks of test and predict use: on_train_begin() does not come before them"
@@ -73,7 +73,7 @@ class Lifecycle(Subject):
         succeed(callback, predicted, "in model.predict()", cure)
 
     def test_second_run_of_one_instance_is_as_the_first(self) -> None:
-        """Nothing of the first training is left in the second."""
+        """The first training leaves nothing in the second."""
         callback = self.make()
         cure = "start afresh in on_train_begin(), not in __init__()"
         first = tiny_run(callback)
@@ -87,7 +87,7 @@ class Lifecycle(Subject):
             )  # fmt: skip
 
     def test_two_instances_take_part_in_one_run(self) -> None:
-        """Two of them do not get into each other's way, or say before training which file they cannot share."""
+        """Two of them work side by side, or say before training which file they cannot share."""
         callback = self.make()
         outcome = tiny_run([callback, self.make()])
         if not (isinstance(outcome.error, OSError) and outcome.error.filename and not outcome.epochs):
@@ -98,7 +98,7 @@ class Lifecycle(Subject):
             )  # fmt: skip
 
     def test_stop_asked_at_any_hook_ends_the_run(self) -> None:
-        """Who asks for the end of training gets it, with this callback, too."""
+        """A stop that another callback asks for takes effect."""
         for hook in TRAINING:
             alone = tiny_run(At(hook, stop), epochs=EPOCHS + 1)
             callback = self.make()
@@ -113,14 +113,14 @@ class Lifecycle(Subject):
                 )  # fmt: skip
 
     def test_exception_at_any_hook_reaches_the_user(self) -> None:
-        """The exception of another one comes out as it was, and this callback ends its books without one."""
+        """The exception of another callback reaches the user unchanged, and this one ends without an exception."""
         for hook in (*TRAINING, "train_end", "teardown"):
             callback = self.make()
             outcome = tiny_run([callback, At(hook, fail)])
             self._expect(callback, outcome, Planted, f"when another callback raises at {hook}")
 
     def test_interrupt_reaches_the_user(self) -> None:
-        """Ctrl-C ends the run as an exception does."""
+        """Ctrl-C ends the run like an exception."""
         for hook in ("train_begin", "epoch_begin", "batch_end", "test_batch_begin"):
             callback = self.make()
             outcome = tiny_run([callback, At(hook, interrupt)])
@@ -133,7 +133,7 @@ class Lifecycle(Subject):
         )
         succeed(callback, outcome, when, cure)
         if not isinstance(outcome.error, kind):
-            found = "nothing was raised" if outcome.error is None else told(outcome.error)
+            found = "nothing was raised" if outcome.error is None else described_error(outcome.error)
             broken(
                 callback, f"hides an exception {when}", expected="the exception ends training", found=found, cure=cure
             )

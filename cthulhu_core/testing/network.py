@@ -1,4 +1,4 @@
-"""A network that fails: real sockets of this machine that refuse, hang, hang up or answer with an error."""
+"""A network that fails: local sockets that refuse, hang, hang up or return an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOCAL = "127.0.0.1"
 
 
 class FailingNetwork:
-    """Addresses at which nothing goes well. Close it when the test is over, or use it in a ``with`` statement.
+    """Servers that fail in different ways. Close it after the test, or use it in a ``with`` statement.
 
     Example:
         >>> with FailingNetwork() as network:
@@ -22,25 +22,25 @@ class FailingNetwork:
         self._open = contextlib.ExitStack()
 
     def refuses(self) -> str:
-        """The URL of a port at which nobody listens."""
+        """Return the URL of a port on which nothing listens."""
         with socket.create_server((_LOCAL, 0)) as server:
             return _url(server)
 
     def hangs(self) -> str:
-        """The URL of a server that takes connections and requests, and never answers."""
+        """Return the URL of a server that accepts requests and never answers."""
         return self._serve(lambda connection, closed: closed.wait())
 
     def hangs_up(self) -> str:
-        """The URL of a server that takes a request and closes the connection without an answer."""
+        """Return the URL of a server that accepts a request and closes the connection."""
         return self._serve(lambda connection, closed: None)
 
     def answers(self, status: int) -> str:
-        """The URL of a server that answers every request with ``status``, such as 500, and an empty page."""
+        """Return the URL of a server that answers every request with ``status``, such as 500, and no content."""
         line = f"HTTP/1.1 {status} Planted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         return self._serve(lambda connection, closed: connection.sendall(line.encode("ascii")))
 
     def close(self) -> None:
-        """End all servers and their threads."""
+        """Stop all servers and their threads."""
         self._open.close()
 
     def __enter__(self) -> FailingNetwork:
@@ -55,14 +55,14 @@ class FailingNetwork:
 
 @contextlib.contextmanager
 def _serving(behave: Callable[[socket.socket, threading.Event], object]) -> Iterator[str]:
-    """Take connections in a thread, and a thread for each, until the end."""
+    """Accept connections in a thread, with a thread for each, until the end of the block."""
     closed = threading.Event()
     threads: list[threading.Thread] = []
     connections: list[socket.socket] = []
 
     def talk(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            # A request that fits into one packet is read before the connection is closed: otherwise that is a reset.
+            # Read the request first: closing a connection with unread data is a reset.
             if connection.recv(65536):
                 behave(connection, closed)
 
@@ -84,7 +84,7 @@ def _serving(behave: Callable[[socket.socket, threading.Event], object]) -> Iter
         yield url
     finally:
         closed.set()
-        with contextlib.suppress(OSError):  # closing alone does not wake who waits in accept()
+        with contextlib.suppress(OSError):  # close() alone does not wake a thread in accept()
             server.shutdown(socket.SHUT_RDWR)
         server.close()
         accepting.join()

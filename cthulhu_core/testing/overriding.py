@@ -1,4 +1,4 @@
-"""The test of the tests: a standard test counts only where it stands as it is."""
+"""A test that no standard test is silently overridden."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ITSELF = "test_standard_tests_stand_as_they_are"
 
 
 class Overriding(Subject):
-    """A standard test counts only where it stands as it is."""
+    """No standard test is silently overridden."""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -20,7 +20,7 @@ class Overriding(Subject):
             raise TypeError(f"{cls.__name__}.{_ITSELF} cannot be overridden: override the test that you mean")
 
     def test_standard_tests_stand_as_they_are(self) -> None:
-        """Who overrides one marks it with ``xfail`` and says why."""
+        """Tests that are overridden have an ``xfail`` mark with a reason."""
         wrong = [name for name, standard in _standard(type(self)).items() if not _stands(type(self), name, standard)]
         if wrong:
             pytest.fail(
@@ -34,7 +34,7 @@ class Overriding(Subject):
 
 
 def _standard(kind: type) -> dict[str, object]:
-    """The standard tests by name: those of the classes that are defined in this package."""
+    """Return the standard tests by name: those of classes in this package."""
     found: dict[str, object] = {}
     for each in kind.__mro__:
         if each.__module__.startswith("cthulhu_core.testing."):

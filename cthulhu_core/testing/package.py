@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import cthulhu.callbacks
 from cthulhu_core.contract.callback import Callback
 from cthulhu_core.installed.registry import rows
-from cthulhu_core.testing.verdict import broken
+from cthulhu_core.testing.failure_messages import broken
 
 
 class PackageContract:

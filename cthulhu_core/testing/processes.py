@@ -1,4 +1,4 @@
-"""Real processes of a distributed training, as ``torchrun`` would start them."""
+"""Processes of a distributed training, started as ``torchrun`` does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ finally:
 
 
 class Rank(NamedTuple):
-    """What one process did: its exit status, and what it printed to stdout and stderr."""
+    """The result of one process: its exit status, and its output on stdout and stderr."""
 
     status: int
     printed: str
@@ -39,16 +39,16 @@ def run_ranks(code: str, folder: Path, timeout: float = 60.0, ranks: int = 2) ->
     r"""Run ``code`` in processes that are the ranks of a ``gloo`` group.
 
     Args:
-        code: Python; the number of the process is ``rank``, and the group is there.
-        folder: the current folder of all.
-        timeout: seconds after which all are ended, and the test fails.
-        ranks: how many processes.
+        code: Python code; ``rank`` is the number of the process, and the group is initialised.
+        folder: the current folder of all processes.
+        timeout: seconds after which all are killed, and the test fails.
+        ranks: the number of processes.
 
     Returns:
-        What each did, rank 0 first.
+        The result of each process, rank 0 first.
 
     Raises:
-        subprocess.TimeoutExpired: they did not end: mostly, one waits for another in a collective.
+        subprocess.TimeoutExpired: they did not end, usually because one waits for another in a collective.
 
     Example:
         >>> [each.printed for each in run_ranks("print(rank)", tmp_path)]
@@ -58,7 +58,7 @@ def run_ranks(code: str, folder: Path, timeout: float = 60.0, ranks: int = 2) ->
     meeting = folder / f".meeting-{os.urandom(4).hex()}"
     source = _BEFORE.format(init=meeting.as_uri(), ranks=ranks) + indent(dedent(code), "    ") + _AFTER
     with contextlib.ExitStack() as stack:
-        # Files, because a pipe that nobody reads yet may fill up, and both would wait for ever.
+        # Files, because a full pipe that is not read yet would block both processes.
         outputs = [[stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2)] for _ in range(ranks)]
         processes = [_start(source, rank, ranks, folder, outputs[rank]) for rank in range(ranks)]
         until = time.monotonic() + timeout

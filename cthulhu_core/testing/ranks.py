@@ -1,4 +1,4 @@
-"""Standard tests: what a callback does in the second process of a distributed training."""
+"""Standard tests of a callback in the second process of a distributed training."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from cthulhu_core.testing.failure_messages import broken, shown
 from cthulhu_core.testing.subject import Subject, succeed
 from cthulhu_core.testing.training import tiny_run
-from cthulhu_core.testing.verdict import broken, shown
 from cthulhu_core.testing.writes import watch_writes
 
 
 @contextlib.contextmanager
 def second_rank() -> Iterator[None]:
-    """Let this process be the second of two, as far as anybody can ask. Two real ones are in processes.py."""
+    """Make this process look like the second of two. For two real processes, see ``processes.py``."""
     import torch.distributed
 
     from cthulhu_core.training import computation
@@ -33,21 +33,21 @@ def second_rank() -> Iterator[None]:
         distributed: Any = torch.distributed  # not all of its names are typed
         met = distributed.HashStore()
         patch.setattr(distributed.distributed_c10d, "_get_default_store", lambda: met)
-        # There is nobody whose gradients could be added to those of this process.
+        # There is no other process to reduce gradients with.
         patch.setattr(computation, "distributed", lambda model, device: model)
-        # The first has nothing to add, and nothing to say.
+        # The first process contributes nothing.
         for collective in ("all_reduce", "broadcast"):
             patch.setattr(torch.distributed, collective, lambda *arguments, **named: None)
         yield
 
 
 class Ranks(Subject):
-    """What a callback does in the second process of a distributed training."""
+    """A callback in the second process of a distributed training."""
 
     def test_second_rank_writes_nothing(self) -> None:
-        """Files are written, and messages printed, by the main process alone."""
+        """Only the main process writes files and prints messages."""
         printed = io.StringIO()
-        tiny_run()  # what PyTorch writes when it first trains is no affair of the callback
+        tiny_run()  # files that PyTorch writes when it first trains
         with second_rank():
             callback = self.make()
             with watch_writes() as writes, contextlib.redirect_stdout(printed):

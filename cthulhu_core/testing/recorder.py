@@ -1,4 +1,4 @@
-"""Recorder: which hooks a run has called, and where it was."""
+"""Records which hooks a run calls, and where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Call(NamedTuple):
-    """One call of a hook: its word in the contract, and the epoch and batch of the run, both from 0."""
+    """One call of a hook, without ``cthulhu_``, and the epoch and batch of the run, both from 0."""
 
     hook: str
     epoch: int | None
@@ -19,7 +19,7 @@ class Call(NamedTuple):
 
 
 class Recorder(At):
-    """Takes part in a run and records its hooks. It reads nothing from the device.
+    """Records the hooks of a run. It reads nothing from the device.
 
     Attributes:
         calls: every call, in order.

@@ -1,4 +1,4 @@
-"""Standard tests: what a callback remembers goes into a checkpoint and comes back."""
+"""Standard tests of the state of a callback, saved in a checkpoint and restored."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cthulhu_core.checkpoints.packing import pack
 from cthulhu_core.contract.conformance import name_of
 from cthulhu_core.models.checkpoint import Checkpoint
 from cthulhu_core.run.run import Run
+from cthulhu_core.testing.comparison import differences
+from cthulhu_core.testing.failure_messages import broken, described_error
 from cthulhu_core.testing.faults import At
-from cthulhu_core.testing.plain import differences
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import BATCHES, Planted, tiny_run
-from cthulhu_core.testing.verdict import broken, told
 
 _CURE = (
     "have state_dict() return all that the callback remembers from one batch to the next, and load_state_dict() take "
@@ -28,7 +28,7 @@ _CURE = (
 
 
 class State(Subject):
-    """What a callback remembers goes into a checkpoint and comes back."""
+    """The state of a callback, saved in a checkpoint and restored."""
 
     def test_state_is_plain_data(self) -> None:
         """A file format can store it, and reading it runs no code."""
@@ -44,7 +44,7 @@ class State(Subject):
             )  # fmt: skip
 
     def test_state_comes_back_as_it_was(self) -> None:
-        """What ``load_state_dict`` takes, ``state_dict`` gives again."""
+        """``state_dict`` returns what ``load_state_dict`` was given."""
         callback = self.make()
         saves = Saves()
         succeed(callback, tiny_run([callback, saves]), "while it is saved", _CURE)
@@ -64,15 +64,15 @@ class State(Subject):
             )  # fmt: skip
 
     def test_resumed_run_ends_as_one_never_interrupted(self) -> None:
-        """Four epochs are two epochs, a crash, and the two that are left."""
+        """Two epochs, a crash and the remaining two epochs equal four epochs."""
         self._compare_with_resumed("epoch_begin", 2 * BATCHES, "between two epochs")
 
     def test_run_resumed_in_the_midst_of_an_epoch_ends_as_one_never_interrupted(self) -> None:
-        """A crash between two batches makes no difference either."""
+        """A crash between two batches makes no difference, either."""
         self._compare_with_resumed("batch_begin", BATCHES + 2, "in the midst of an epoch")
 
     def test_it_survives_pickling_when_it_says_so(self) -> None:
-        """A copy through pickle, before a training and after it, logs what the original does."""
+        """A pickled copy, made before or after a training, logs what the original does."""
         if not self.picklable:
             pytest.skip("it does not say that it survives pickling: picklable = True in the test does")
         callback = self.make()
@@ -82,7 +82,7 @@ class State(Subject):
                 copy = pickle.loads(pickle.dumps(callback))
             except Exception as error:  # noqa: BLE001 - __getstate__ is the author's
                 broken(callback, f"cannot be pickled {when}", expected="picklable = True says that it can",
-                       found=told(error), cure=cure)  # fmt: skip
+                       found=described_error(error), cure=cure)  # fmt: skip
             outcome, original = tiny_run(copy), tiny_run(callback)
             succeed(copy, outcome, f"as a copy that was pickled {when}", cure)
             if changed := differences(original.history, outcome.history, ("by the original", "by the copy")):
@@ -126,7 +126,7 @@ class State(Subject):
 
 
 class Saves(At):
-    """Keeps at each save point what a checkpoint would hold."""
+    """Keeps the checkpoint of each save point."""
 
     def __init__(self) -> None:
         self.checkpoints: list[Checkpoint] = []
@@ -137,12 +137,12 @@ class Saves(At):
 
     @property
     def last(self) -> Checkpoint:
-        """The newest one."""
+        """The newest checkpoint."""
         return self.checkpoints[-1]
 
 
 def _saved_state(checkpoint: Checkpoint, callback: object) -> dict[str, Any]:
-    """The state of ``callback`` in ``checkpoint``."""
+    """Return the state of ``callback`` in ``checkpoint``."""
     assert checkpoint.state is not None
     records: list[dict[str, Any]] = checkpoint.state["run"]["callbacks"]
     states: list[dict[str, Any]] = [
@@ -152,7 +152,7 @@ def _saved_state(checkpoint: Checkpoint, callback: object) -> dict[str, Any]:
 
 
 def _state_of(callback: Any) -> dict[str, Any]:
-    """The state of a callback; what is no ``Callback`` need not have any."""
+    """Return the state of a callback; only a ``Callback`` must have one."""
     state: dict[str, Any] = getattr(callback, "state_dict", dict)()
     return state
 

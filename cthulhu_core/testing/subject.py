@@ -1,4 +1,4 @@
-"""What an author says of the callback under test; everything else is asked of the callback itself."""
+"""The declarations of an author about the callback under test."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cthulhu_core.testing.failure_messages import broken, described_error
 from cthulhu_core.testing.training import Outcome
-from cthulhu_core.testing.verdict import broken, told
 
 MEND = "mend it at the line above: nothing but a plain training has been asked of the callback"
 
@@ -17,16 +17,16 @@ class Subject:
     """The callback under test.
 
     Attributes:
-        picklable: whether the callback says that it survives pickling.
-        allowed_imports: heavy packages that importing its package may bring nevertheless, e.g. ``("numpy",)``.
-        may_write: files and folders outside the current one in which it may write, beside those for temporary files.
-        device_reads_per_batch: how often it reads a value from the device in each batch, beside the values that
-            the run reads once for all who name ``logs`` in a hook of a batch.
-        device_reads_per_epoch: how often besides in each epoch, until its validation begins.
-        seconds_per_batch: how long one call of a hook of a batch may take.
-        seconds_per_epoch: the same for a hook of an epoch or of a validation.
-        seconds_per_run: the same for a hook of a training.
-        new_in_each_run: names in its state that are another in each run, e.g. ``("started",)``.
+        picklable: whether the callback promises to survive pickling.
+        allowed_imports: heavy packages that its package may import at the top, e.g. ``("numpy",)``.
+        may_write: files and folders outside the current one in which it may write, besides temporary ones.
+        device_reads_per_batch: how often it reads a value from the device in each batch, besides the values that the
+            run reads once for all hooks that name ``logs``.
+        device_reads_per_epoch: how often it does so in addition in each epoch, before validation.
+        seconds_per_batch: the longest time of one call of a batch hook.
+        seconds_per_epoch: the same for hooks of an epoch or a validation.
+        seconds_per_run: the same for hooks of a training.
+        new_in_each_run: names in its state that differ in each run, e.g. ``("started",)``.
     """
 
     picklable: bool = False
@@ -40,12 +40,12 @@ class Subject:
     new_in_each_run: tuple[str, ...] = ()
 
     def make(self) -> Any:
-        """A new callback. The current folder is empty, and the callback's own: name files in it by a relative path."""
+        """Return a new callback. The current folder is empty and belongs to it: name files by relative paths."""
         raise NotImplementedError(f"{type(self).__name__} needs a method make(self) that returns a new callback")
 
     @pytest.fixture(autouse=True)
     def _of_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An empty folder, a home that is nobody's, and no plugins but those of the package under test."""
+        """Use an empty folder, an empty home, and no plugins but those of the package under test."""
         for name in ("here", "home"):
             (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / "here")
@@ -63,16 +63,16 @@ def _plugins_of_others(module: str) -> list[str]:
 
 
 def succeed(callback: object, outcome: Outcome, when: str, cure: str) -> None:
-    """Fail unless a training went without an exception of ``callback``, shown or logged.
+    """Fail if ``callback`` raised an exception in a training, even if it was only logged.
 
     Args:
         callback: the callback under test.
         outcome: how the training ended.
-        when: ``"in a training of zero epochs"``.
+        when: e.g. ``"in a training of zero epochs"``.
         cure: what its author can do.
     """
     if outcome.failures:
         broken(
             callback, f"fails {when}", expected="no exception, whether it is raised or only logged",
-            found=told(outcome.failures[0]), cure=cure,
+            found=described_error(outcome.failures[0]), cure=cure,
         )  # fmt: skip

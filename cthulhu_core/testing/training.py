@@ -1,4 +1,4 @@
-"""Trainings that take a millisecond a batch: by ``summon``, by a loop of one's own, and with values as written."""
+"""Trainings that take a millisecond a batch: by ``summon``, in a hand-written loop, and with given values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EPOCHS, BATCHES, BATCH_SIZE = 2, 3, 2
 
 
 class Planted(Exception):
-    """What a standard test raises itself."""
+    """An exception that a standard test raises."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,10 +35,10 @@ class Outcome:
     """How a training ended.
 
     Attributes:
-        model: what was trained.
-        run: the run; None where it could not be made.
-        error: what the training raised.
-        forgiven: what was raised and did not end the training: by observers, and by all while the run was ending.
+        model: the model.
+        run: the run; None if it could not be made.
+        error: the exception of the training, or None.
+        forgiven: exceptions that did not end the training: of observers, and of all callbacks while the run ended.
         warned: the warnings.
     """
 
@@ -50,13 +50,13 @@ class Outcome:
 
     @property
     def failures(self) -> list[BaseException]:
-        """Everything that was raised and was not planted."""
+        """All exceptions except those that a test raised itself."""
         raised = [*([] if self.error is None else [self.error]), *self.forgiven]
         return [error for error in raised if not isinstance(error, (Planted, Interrupted))]
 
     @property
     def history(self) -> dict[str, list[Any]]:
-        """What the epochs logged."""
+        """The values that the epochs logged."""
         return {} if self.run is None else self.run.history.history
 
     @property
@@ -66,7 +66,7 @@ class Outcome:
 
 
 def tiny_model() -> Lump:
-    """A model with two inputs and one output, conjured, whose weights are always the same.
+    """Return a conjured model with two inputs and one output, and constant weights.
 
     Example:
         >>> tiny_model().get_weights()
@@ -87,7 +87,7 @@ def tiny_model() -> Lump:
 
 
 def tiny_data() -> tuple[Tensor, Tensor]:
-    """Six samples: inputs of shape (6, 2) and targets of shape (6, 1), float32."""
+    """Return six samples: inputs of shape (6, 2) and targets of shape (6, 1), float32."""
     import torch
 
     inputs = torch.linspace(-1.0, 1.0, EPOCHS * BATCHES * BATCH_SIZE).reshape(-1, 2)
@@ -101,13 +101,13 @@ def tiny_run(
     validation: bool = True,
     checkpoint: Checkpoint | None = None,
 ) -> Outcome:
-    """Train the tiny model by ``summon``: three batches an epoch.
+    """Train the tiny model with ``summon``, three batches an epoch.
 
     Args:
-        callbacks: as ``summon`` takes them.
+        callbacks: as in ``summon``.
         epochs: index at which training ends.
         validation: whether each epoch is validated.
-        checkpoint: the training goes on from there.
+        checkpoint: the checkpoint to resume from.
 
     Example:
         >>> tiny_run(epochs=2).epochs
@@ -130,7 +130,7 @@ def tiny_run(
 
 
 def own_loop(callbacks: Any = None, *, epochs: int = EPOCHS) -> Outcome:
-    """Train in a hand-written loop, which tells the run neither its metrics nor the number of its batches."""
+    """Train in a hand-written loop, which passes the run neither its metrics nor the number of its batches."""
     import torch
     from torch import nn
 
@@ -166,13 +166,13 @@ def written_run(
     validations: Sequence[Values | None] | None = None,
     metrics: Sequence[str] = (),
 ) -> Outcome:
-    """A run in which nothing is computed: each epoch has two batches, which record what is written here.
+    """Run without computing anything: each epoch has two batches that record given values.
 
     Args:
-        callbacks: as ``Run`` takes them.
+        callbacks: as in ``Run``.
         epochs: the values of the batches of each epoch, by name.
-        validations: those of its validation; None for an epoch without one.
-        metrics: the names that the run is told before.
+        validations: the same for its validation; None for an epoch without one.
+        metrics: the names that the run is given in advance.
 
     Example:
         >>> written_run(None, [{"loss": 1.0}, {"loss": float("nan")}]).history
@@ -201,7 +201,7 @@ def written_run(
 
 
 def watched(model: Any, train: Callable[[], object], outcome: Outcome | None = None) -> Outcome:
-    """Call ``train``, and say how it ended. Random numbers are the same each time, and go on as before afterwards."""
+    """Call ``train`` with fixed random numbers, restore the generators, and return the outcome."""
     outcome = Outcome(model) if outcome is None else outcome
     with warnings.catch_warnings(record=True) as outcome.warned, _failures_logged(outcome.forgiven), _seeded():
         warnings.simplefilter("always")
@@ -214,7 +214,7 @@ def watched(model: Any, train: Callable[[], object], outcome: Outcome | None = N
 
 @contextlib.contextmanager
 def _failures_logged(failures: list[BaseException]) -> Iterator[None]:
-    """Collect the exceptions that a run logs because they do not end it."""
+    """Collect the exceptions that a run logs and survives."""
 
     class Collect(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -224,7 +224,7 @@ def _failures_logged(failures: list[BaseException]) -> Iterator[None]:
     logger, handler = logging.getLogger("cthulhu"), Collect(logging.ERROR)
     propagated = logger.propagate
     logger.addHandler(handler)
-    logger.propagate = False  # what is expected to be logged shall not be printed below a failure
+    logger.propagate = False  # expected logs should not be printed below a failure
     try:
         yield
     finally:
@@ -253,7 +253,7 @@ def _seeded() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _loading(checkpoint: Checkpoint | None) -> Iterator[None]:
-    """Have every file be ``checkpoint``: a contract of callbacks needs no file format, nor a package that has one."""
+    """Load ``checkpoint`` from every file, so that the contract needs no file format."""
     from cthulhu_core.installed import model_files
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Standard tests: whatever is logged, under whatever name, a callback takes it; and what it logs itself is plain."""
+"""Standard tests of logged values: a callback accepts any, and logs plain ones itself."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 from cthulhu_core.contract.callback import Callback
 from cthulhu_core.contract.hookspecs import Logs
-from cthulhu_core.testing.plain import differences
+from cthulhu_core.testing.comparison import differences
+from cthulhu_core.testing.failure_messages import broken
 from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import tiny_run, written_run
-from cthulhu_core.testing.verdict import broken
 
 NAN, INFINITY = float("nan"), float("inf")
 
 NAMES = ("потеря", "誤差 (平均)", "größe/μ", "a,b", "{loss}", "%s", 'quote"d')
-"""What people call metrics."""
+"""Names that people give to metrics."""
 
 
 class Values(Subject):
-    """Whatever is logged, under whatever name, a callback takes it; and what it logs itself is plain."""
+    """A callback accepts any logged values, and logs plain ones itself."""
 
     def test_values_that_are_not_finite_are_taken(self) -> None:
-        """NaN and infinity are what a training that fails logs; the callback may end it, but without an exception."""
+        """It accepts NaN and infinity; it may stop the training, but not with an exception."""
         callback = self.make()
         for value in (NAN, INFINITY, -INFINITY):
             values = {"loss": value, "mae": value}
@@ -35,11 +35,11 @@ class Values(Subject):
             )  # fmt: skip
 
     def test_missing_values_are_taken(self) -> None:
-        """Epochs may be without validation, and without any value at all."""
+        """It accepts epochs without validation, and without any value."""
         callback = self.make()
         loss = {"loss": 0.5}
         for epochs, validations in (
-            ([loss] * 3, [None, loss, None]),  # as validation_freq=2 has it
+            ([loss] * 3, [None, loss, None]),  # as with validation_freq=2
             ([loss, {}, loss], [None] * 3),
             ([{}] * 2, [None] * 2),
         ):
@@ -50,7 +50,7 @@ class Values(Subject):
             )  # fmt: skip
 
     def test_names_in_any_script_are_taken(self) -> None:
-        """Names of metrics are any text, and files are UTF-8 also where the system's language is not."""
+        """Names of metrics are any text, and files are UTF-8 on every system."""
         callback = self.make()
         values = {"loss": 0.5, **dict.fromkeys(NAMES, 1.5)}
         with _plain_language():
@@ -61,7 +61,7 @@ class Values(Subject):
         )  # fmt: skip
 
     def test_it_logs_what_it_declares(self) -> None:
-        """What it adds to the logs of an epoch is in ``logged``, where that is not None."""
+        """Names that it adds to the logs of an epoch are in ``logged``, unless that is None."""
         callback = self.make()
         declared = vars(type(callback)).get("logged")
         added = sorted({name for before, after in self._logs(callback) for name in after if name not in before})
@@ -74,7 +74,7 @@ class Values(Subject):
             )  # fmt: skip
 
     def test_it_logs_plain_values(self) -> None:
-        """Tensors and NumPy numbers are converted: the logs are for everybody."""
+        """It logs Python numbers, not tensors or NumPy numbers."""
         callback = self.make()
         for before, after in self._logs(callback):
             for name, value in after.items():
@@ -86,7 +86,7 @@ class Values(Subject):
                     )  # fmt: skip
 
     def test_values_of_others_stay(self) -> None:
-        """It takes nothing out of the logs of an epoch, and changes nothing in them."""
+        """It neither removes nor changes logs of other callbacks."""
         callback = self.make()
         for before, after in self._logs(callback):
             kept = {name: after[name] for name in before if name in after}
@@ -98,14 +98,14 @@ class Values(Subject):
                 )  # fmt: skip
 
     def _logs(self, callback: Any) -> list[tuple[Logs, Logs]]:
-        """The logs of each epoch before and after ``callback`` had them."""
+        """Return the logs of each epoch before and after ``callback``."""
         before, after = Looks(), Looks()
         succeed(callback, tiny_run([before, callback, after]), "in a training of two epochs", MEND)
         return list(zip(before.seen, after.seen, strict=True))
 
 
 class Looks(Callback):
-    """Keeps the logs of each epoch as they are when it is its turn."""
+    """Keeps a copy of the logs of each epoch."""
 
     logged = ()
 
@@ -124,7 +124,7 @@ def _is_plain(value: Any) -> bool:
 
 @contextlib.contextmanager
 def _plain_language() -> Iterator[None]:
-    """The language of a system that was told none: files are ASCII there unless somebody says otherwise."""
+    """Use the locale of a system without one, in which files are ASCII by default."""
     before = locale.setlocale(locale.LC_CTYPE)
     locale.setlocale(locale.LC_CTYPE, "C")
     try:

@@ -1,6 +1,6 @@
-"""Where a process writes: every file that is opened for writing and every folder that is made, from Python code.
+"""Records where Python code writes: files opened for writing, and folders created.
 
-Files that other languages open are not seen; but such a library is given a path, and mostly in a folder that exists.
+Files that libraries in other languages open are not seen.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ class Writes:
     """The paths that were written to.
 
     Attributes:
-        paths: absolute, each once, in their order; compiled modules, devices and temporary files that are gone again
-            are left out.
+        paths: absolute paths in order, each once, without compiled modules, devices and deleted temporary files.
     """
 
     def __init__(self) -> None:
         self._seen: dict[str, None] = {}
 
     def see(self, path: object) -> None:
-        """Keep ``path`` if it is one."""
+        """Record ``path`` if it is one."""
         if isinstance(path, (str, bytes, os.PathLike)):
             self._seen.setdefault(os.path.realpath(os.fsdecode(path)))
 
@@ -43,7 +42,7 @@ class Writes:
         ]
 
     def outside(self, *folders: str | os.PathLike[str]) -> list[Path]:
-        """Those that are neither one of ``folders`` nor in one."""
+        """Return the paths that are neither one of ``folders`` nor in one."""
         allowed = [Path(os.path.realpath(Path(folder).expanduser())) for folder in folders]
         return [path for path in self.paths if not any(path.is_relative_to(folder) for folder in allowed)]
 
@@ -54,7 +53,7 @@ _hooked = False
 
 @contextlib.contextmanager
 def watch_writes() -> Iterator[Writes]:
-    """See what is written until the end of the ``with`` statement.
+    """Record what is written inside this block.
 
     Example:
         >>> with watch_writes() as writes:

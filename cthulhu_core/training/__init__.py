@@ -1,1 +1,1 @@
-"""Training on torch: the loop, its batches, and what the names of losses, metrics and optimizers mean."""
+"""Training on torch: the loop, its batches, and the names of losses, metrics and optimizers."""

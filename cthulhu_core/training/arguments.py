@@ -1,4 +1,4 @@
-"""Arguments of ``summon`` and its like that are numbers: how many, and how often."""
+"""Checks of the numeric arguments of ``summon``, ``evaluate`` and ``predict``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def check_counts(**counts: Any) -> None:
-    """See that these arguments, by their names, are counts; all but the numbers of epochs may be None.
+    """Check that arguments are counts; all but ``epochs`` and ``initial_epoch`` may be None.
 
     Raises:
         ValueError: one is not an integer, or is too small.
@@ -23,7 +23,10 @@ def check_counts(**counts: Any) -> None:
 
 
 def validation_schedule(frequency: Any) -> Callable[[int], bool]:
-    """Whether to validate in an epoch (from 0): every so many, or in those (from 1) that a container names.
+    """Return a function that tells whether to validate after an epoch (from 0).
+
+    Args:
+        frequency: validate every so many epochs, or in the epochs (from 1) that a container holds.
 
     Raises:
         ValueError: ``frequency`` is neither an integer of at least 1 nor a container.

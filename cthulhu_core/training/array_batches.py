@@ -24,17 +24,17 @@ _BLOCK_BYTES = 4 * 2**20
 
 
 class ArrayBatches:
-    """Slices of arrays, shuffled by index at each epoch.
+    """Slices of arrays, shuffled by index in each epoch.
 
     Args:
         inputs: array, or lists, tuples or dicts of arrays, with one row for each sample.
-        targets: likewise, or None.
+        targets: the same, or None.
         weights: one for each sample, or None.
         batch_size: rows in a batch; the last one of an epoch may be smaller.
-        shuffle: whether each epoch draws a new order, ``torch.randperm`` of PyTorch's own generator.
+        shuffle: whether each epoch draws a new order with ``torch.randperm`` from PyTorch's default generator.
         steps: batches in an epoch; all by default.
-        placement: where the model is.
-        shard: which part of the rows is cut.
+        placement: device and dtype of the model.
+        shard: the part of the rows to use.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ArrayBatches:
         whole = shard.steps(self._rows, batch_size)
         self.batch_size: int | None = batch_size
         self.steps: int | None = whole if steps is None else min(steps, whole)
-        # Fewer than there are, where steps were asked for.
+        # Fewer than all rows if the number of steps is limited.
         self._end = min(self.steps * batch_size * shard.ranks, self._rows)
         self.samples: int | None = shard.samples(self._end, batch_size)
         self._shard = shard
@@ -78,7 +78,7 @@ class ArrayBatches:
         return self._slices(self._order(), 0)
 
     def _order(self) -> Tensor | None:
-        """The rows of this part in the order of this epoch; None where it is all of them as they stand."""
+        """Return the rows of this part in the order of this epoch; None for all rows in their own order."""
         order = None
         if self._drawn_from is not None:
             order = drawn_from(self._drawn_from, lambda: torch.randperm(self._rows))
@@ -87,11 +87,11 @@ class ArrayBatches:
         return self._shard.rows((torch.arange(self._rows) if order is None else order)[: self._end], self._size)
 
     def pass_state(self) -> Tensor | None:
-        """The state of PyTorch's generator from which the order was drawn, None without shuffling."""
+        """Return the generator state from which the order was drawn; None without shuffling."""
         return self._drawn_from
 
     def resumed(self, state: Tensor | None, batch: int, step: int) -> Iterator[Triple]:
-        """The slices from number ``batch`` on, in the order that is drawn from ``state``."""
+        """Return the slices from number ``batch`` on, in the order that is drawn from ``state``."""
         if (state is None) == self._shuffle:
             raise ValueError(f"shuffle is {self._shuffle}, and it was {not self._shuffle} when this epoch began")
         self._drawn_from = state
@@ -126,19 +126,19 @@ class ArrayBatches:
         )
 
     def first(self) -> Triple:
-        """The first rows of the data."""
+        """Return the first rows of the data."""
         rows = slice(0, min(self._size, self._rows))
         columns = (self._inputs, self._targets, self._weights)
         inputs, targets, weights = (next(iter(column.batches(rows, self._size))) for column in columns)
         return inputs, targets, weights
 
     def ended(self) -> bool:
-        """Never: rows can be read again."""
+        """Return False: rows can be read again."""
         return False
 
 
 class _Columns:
-    """The arrays of one part of a batch, and how they become tensors."""
+    """The arrays of inputs, targets or weights, and how they become tensors."""
 
     def __init__(self, structure: Any, place: Callable[[Any], Tensor]) -> None:
         self.leaves: list[np.ndarray | Tensor] = []
@@ -149,7 +149,7 @@ class _Columns:
         self.row_bytes = sum(leaf[:1].nbytes for leaf in self.leaves)
 
     def batches(self, rows: slice | Tensor, size: int) -> Any:
-        """The batches of these rows, as an iterable."""
+        """Return the batches of these rows as an iterable."""
         if not self.leaves:
             return itertools.repeat(None)
         columns = [
@@ -161,7 +161,7 @@ class _Columns:
 
 
 def _gather(leaf: np.ndarray | Tensor, pages: Pages, rows: slice | Tensor) -> np.ndarray | Tensor:
-    """A copy of these rows: what a model does to its inputs in place must not reach the user's data."""
+    """Return a copy of these rows, because a model may change its inputs in place."""
     if isinstance(leaf, Tensor):
         return leaf[rows].clone() if isinstance(rows, slice) else leaf.index_select(0, moved(rows, leaf.device))
     in_order = isinstance(rows, slice)

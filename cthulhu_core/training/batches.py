@@ -17,7 +17,7 @@ Triple = tuple[Any, Any, Tensor | None]
 
 
 class Batches(Protocol):
-    """Batches of an epoch. ``None`` where a number cannot be known beforehand."""
+    """The batches of an epoch. Numbers that are not known in advance are None."""
 
     samples: int | None
     steps: int | None
@@ -28,16 +28,16 @@ class Batches(Protocol):
     def __iter__(self) -> Iterator[Triple]: ...
 
     def first(self) -> Triple:
-        """A batch to learn shapes from; it is still part of the next epoch."""
+        """Return a batch to infer shapes from; it remains part of the next epoch."""
 
     def ended(self) -> bool:
-        """Whether there is nothing for another epoch."""
+        """Return whether there is no data for another epoch."""
 
     def pass_state(self) -> Any:
-        """What is needed to go on in the midst of the pass that is under way: plain data."""
+        """Return what is needed to continue in the middle of the current pass, as plain data."""
 
     def resumed(self, state: Any, batch: int, step: int) -> Iterator[Triple]:
-        """The rest of that pass, after ``batch`` batches of it, and ``step`` in all epochs.
+        """Return the rest of that pass, after ``batch`` of its batches, and ``step`` batches in all epochs.
 
-        All that it draws to get there it draws before it returns.
+        Random numbers that are needed to get there are drawn before it returns.
         """

@@ -1,4 +1,4 @@
-"""Forward and loss: in which precision, and compiled or not. What is done with the loss is in step.py."""
+"""Forward pass and loss, in any precision, compiled or not. Backward pass and optimizer are in ``step.py``."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from cthulhu_core.training.options import PRECISIONS, Options
 
 
 class CompileWarning(UserWarning):
-    """``jit_compile`` was asked for, and the model is trained without."""
+    """The model cannot be compiled, and is trained without ``jit_compile``."""
 
 
 class Forward:
-    """What a model gives for inputs.
+    """The forward pass of a model.
 
     Args:
         model: the model.
-        options: in which precision, and whether compiled.
-        device: where the model is.
+        options: precision, and whether to compile.
+        device: the device of the model.
 
     Warns:
-        CompileWarning: it cannot be compiled, when it is called for the first time; says why.
+        CompileWarning: the model cannot be compiled; raised at the first call, with the reason.
     """
 
     def __init__(self, model: nn.Module, options: Options, device: torch.device) -> None:
@@ -41,7 +41,7 @@ class Forward:
         self.outputs: Callable[[Any], Any] = self._maybe_compiled(self._outputs)
 
     def _outputs(self, inputs: Any) -> Any:
-        # What sums up gradients sends messages, which nobody expects from a test.
+        # Only in training: a module that reduces gradients sends messages, which other processes do not expect.
         model = self._trained if torch.is_grad_enabled() else self._model
         if self._dtype is None:
             return call(model, inputs)
@@ -54,38 +54,38 @@ class Forward:
 
 
 class Computation(Forward):
-    """What a model gives for inputs, and its loss.
+    """The forward pass of a model, and its loss.
 
-    It is kept from one training to the next: to compile takes longer than many a training, and a scale of the loss that
-    has been found is as good for the next. Arguments as :class:`Forward`.
+    It is kept from one training to the next, because compiling takes long and the scale of the loss remains suitable.
+    Takes the arguments of :class:`Forward`, and:
 
     Args:
-        objective: what gives the loss.
+        objective: computes the loss.
 
     Attributes:
-        scaler: what scales the loss, so that gradients of float16 are no zeros; None in other precisions.
+        scaler: scales the loss so that float16 gradients do not underflow; None in other precisions.
     """
 
     def __init__(self, model: nn.Module, options: Options, device: torch.device, objective: Objective) -> None:
         super().__init__(model, options, device)
         self.objective = objective
         self.ranks = world_size()
-        # On an optimizer that is not fused, it waits for the device in each step.
+        # With an optimizer that is not fused, it waits for the device in each step.
         self.scaler = torch.amp.GradScaler(device.type) if options.autocast == "float16" else None
         self.loss: Callable[[Any, Any, Tensor | None], tuple[Any, Tensor, dict[str, Tensor]]]
         self.loss = self._maybe_compiled(self._loss)
 
     def _loss(self, inputs: Any, targets: Any, weights: Tensor | None) -> tuple[Any, Tensor, dict[str, Tensor]]:
-        """The outputs, their loss, and the losses of the outputs by name if there are several."""
+        """Return the outputs, their loss, and the loss of each output by name if there are several."""
         outputs = self._outputs(inputs)
         loss, parts = self.objective.loss(outputs, targets, weights)
         return outputs, loss, parts
 
     @contextmanager
     def summed(self) -> Iterator[None]:
-        """Where gradients are summed up over the processes of a distributed training.
+        """Reduce gradients over all processes of a distributed training inside this block.
 
-        What does that must be gone before the processes part: Python would end with an error otherwise.
+        The module that does it must be gone before the processes part, or Python exits with an error.
         """
         self._trained = distributed(self._model, self.device)
         try:
@@ -94,16 +94,16 @@ class Computation(Forward):
             self._trained = self._model
 
     def unsummed(self) -> AbstractContextManager[None]:
-        """Where gradients are computed and not summed up over the processes of a distributed training."""
+        """Accumulate gradients in each process, without reducing them, inside this block."""
         return unsummed(self._trained)
 
     def sum_up(self, optimizer: torch.optim.Optimizer) -> None:
-        """Sum up gradients that were left as they are."""
+        """Reduce gradients that were accumulated without reducing them."""
         sum_up(optimizer)
 
 
 class _Compiled:
-    """A function that is compiled as long as that works."""
+    """A function that is compiled, unless that fails."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -111,7 +111,7 @@ class _Compiled:
 
     def __call__(self, *arguments: Any) -> Any:
         try:
-            # Not before it is needed: to import the compiler takes seconds, and may fail as well.
+            # Not earlier, because importing the compiler takes seconds, and may fail, too.
             self._call = self._call or torch.compile(self._function)
             return self._call(*arguments)
         except Exception as error:  # noqa: BLE001 - what is not the compiler's is raised again in the next line
@@ -127,7 +127,7 @@ class _Compiled:
 
 
 def call(model: nn.Module, inputs: Any) -> Any:
-    """The outputs of ``model``: a list or tuple of inputs is passed by place, a dict by name."""
+    """Return the outputs of ``model``. A list or tuple becomes positional arguments, a dict keyword arguments."""
     if isinstance(inputs, Tensor):
         return model(inputs)
     if isinstance(inputs, Mapping):

@@ -1,4 +1,4 @@
-"""Whatever ``summon``, ``evaluate`` and ``predict`` are given, checked and made into batches (batches.py)."""
+"""Check the data of ``summon``, ``evaluate`` and ``predict``, and make batches of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cthulhu_core.training.structure import apply, as_array, flatten, is_several
 
 
 def is_arrays(x: Any) -> bool:
-    """Whether ``x`` is arrays that we cut, not something that gives batches."""
+    """Return whether ``x`` is arrays to be cut, rather than an iterable of batches."""
     if isinstance(x, TensorDataset):
         return True
     if isinstance(x, (DataLoader, Dataset)):
@@ -29,7 +29,7 @@ def is_arrays(x: Any) -> bool:
 
 
 def are_batches(x: Any) -> bool:
-    """A list of pairs or triples of arrays is a list of batches."""
+    """Return whether ``x`` is a list of pairs or triples of arrays, which are batches."""
     return isinstance(x, list) and bool(x) and all(_is_batch(each) for each in x)
 
 
@@ -38,11 +38,11 @@ def _is_batch(x: Any) -> bool:
 
 
 def arrays(x: Any, y: Any, weights: Any, what: str) -> tuple[Any, Any, Tensor | None]:
-    """Inputs, targets and weights as arrays of one length.
+    """Return inputs, targets and weights as arrays of equal length.
 
     Raises:
         ValueError: they have different lengths, or no rows.
-        TypeError: they do not consist of numbers.
+        TypeError: their elements are not numbers.
     """
     if isinstance(x, TensorDataset):
         if y is not None or weights is not None or len(x.tensors) > 3:
@@ -75,7 +75,7 @@ def arrays(x: Any, y: Any, weights: Any, what: str) -> tuple[Any, Any, Tensor | 
 
 
 def split(x: Any, y: Any, weights: Tensor | None, share: float) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
-    """The first part for training and the last ``share`` of the rows for validation.
+    """Return the first part of the rows for training, and the last ``share`` of them for validation.
 
     Raises:
         ValueError: ``share`` is not between 0 and 1, or one part would be empty.
@@ -109,7 +109,7 @@ def _warn_of_new_classes(y: Any, at: int) -> None:
 
 
 def _are_classes(y: Any) -> bool:
-    """Whether targets are class numbers, by their dtype, or one-hot rows, by their values."""
+    """Return whether targets are class numbers, by dtype, or one-hot rows, by value."""
     shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) == 2 and shape[1] > 1:
         return are_one_hot(y)
@@ -131,7 +131,7 @@ def make_batches(
     what: str = "",
     shard: Shard = WHOLE,
 ) -> Batches:
-    """Batches of whatever ``summon``, ``evaluate`` or ``predict`` were given, or of one part of it.
+    """Return the batches of the data that ``summon``, ``evaluate`` or ``predict`` was given.
 
     Raises:
         ValueError, TypeError: the data cannot be trained on; the message says why and what to do.
@@ -166,7 +166,7 @@ def make_batches(
 def validation_batches(
     given: Any, batch_size: int | None, placement: Placement, steps: int | None, shard: Shard = WHOLE
 ) -> Batches:
-    """Batches of ``validation_data``: ``(x, y)``, ``(x, y, weights)``, or data that makes its own.
+    """Return the batches of ``validation_data``: ``(x, y)``, ``(x, y, weights)``, or data that makes its own.
 
     Raises:
         ValueError, TypeError: as :func:`make_batches`; or there are no targets.
@@ -184,5 +184,5 @@ def validation_batches(
 
 
 def number_of_samples(x: Any) -> int:
-    """Number of rows in arrays, at least 1."""
+    """Return the number of rows in arrays, at least 1."""
     return max(1, len(flatten(x)[0][0]))

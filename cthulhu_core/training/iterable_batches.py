@@ -21,14 +21,14 @@ from cthulhu_core.training.structure import apply
 
 
 class IterableBatches:
-    """Batches that an iterable gives: a DataLoader, a list of batches, a generator.
+    """The batches that an iterable gives.
 
     Args:
-        data: gives ``(inputs, targets)`` or ``(inputs, targets, weights)``, or inputs alone for ``predict``.
-        steps: batches in an epoch; needed for a generator, which has no end that can be seen.
-        class_weights: factors of the classes, or None.
-        placement: where the model is.
-        what: what ``data`` is called in messages.
+        data: yields ``(inputs, targets)`` or ``(inputs, targets, weights)``, or only inputs for ``predict``.
+        steps: batches in an epoch; required for a generator, whose length is unknown.
+        class_weights: factors by class, or None.
+        placement: device and dtype of the model.
+        what: the name of ``data`` in messages.
 
     Raises:
         ValueError: ``data`` is an iterator and ``steps`` is not given, or it is empty.
@@ -64,7 +64,7 @@ class IterableBatches:
         sampler = getattr(data, "batch_sampler", None)
         self._sampler = sampler if isinstance(sampler, ShardedSampler) else None
         if shard.ranks > 1:
-            # Where one does not know, none does: then they agree on each batch.
+            # If one process does not know, none does, and they agree on each batch.
             fewest = min_over_ranks(-1 if self.steps is None else self.steps)
             self.steps = self._asked = None if fewest < 0 else fewest
         self.samples = len(dataset) if steps is None and dataset is not None and hasattr(dataset, "__len__") else None
@@ -73,28 +73,28 @@ class IterableBatches:
             self.samples = shard.samples(self._sampler.samples, self._sampler.batch_size)
         elif self.samples is not None and getattr(data, "drop_last", False):
             self.samples -= self.samples % data.batch_size
-        # What was taken from a generator to be looked at, and still has to be trained on.
+        # A batch taken from a generator in advance, which must still be trained on.
         self._looked_at: list[Any] = []
         self._exhausted = False
         self._random: dict[str, Any] | None = None
         self._class_weights = class_weights
         self._placement = placement
         self._what = what
-        # A DataLoader makes its batches; others may give what they hold, which a model must not change in place.
+        # A DataLoader makes new batches; others may yield their own tensors, which a model must not change in place.
         self._copy = not isinstance(data, DataLoader)
 
     def __iter__(self) -> Iterator[Triple]:
-        # A generator is one pass in all epochs.
+        # For a generator, all epochs are one pass.
         if self._once is None or self._random is None:
             self._random = random_state()
         return self._batches(self._source(), 0)
 
     def pass_state(self) -> dict[str, Any] | None:
-        """The random generators as they were when the pass began."""
+        """Return the random generators as they were when the pass began."""
         return self._random
 
     def resumed(self, state: dict[str, Any], batch: int, step: int) -> Iterator[Triple]:
-        """The batches from number ``batch`` on: those before it are drawn again and left out."""
+        """Return the batches from number ``batch`` on; those before it are drawn again and skipped."""
         set_random_state(state)
         self._random = state
         source = self._source()
@@ -121,7 +121,7 @@ class IterableBatches:
             raise self._no_batch()
 
     def first(self) -> Triple:
-        """The batch that the next epoch begins with (a generator's is put back), or one like it."""
+        """Return the first batch of the next epoch; a generator's is kept for that epoch."""
         found = self._looked_at or list(itertools.islice(self._data, 1))
         if not found:
             raise self._no_batch()
@@ -130,7 +130,7 @@ class IterableBatches:
         return self._triple(found[0])
 
     def ended(self) -> bool:
-        """Whether a generator has no batch left; the one that is looked at is still part of the next epoch."""
+        """Return whether a generator is exhausted; a batch taken to find out is kept for the next epoch."""
         if self._once is None or self._exhausted:
             return self._exhausted
         self._looked_at = self._looked_at or list(itertools.islice(self._once, 1))
@@ -173,5 +173,5 @@ class IterableBatches:
 
 
 def _endless(data: Any) -> bool:
-    """Whether ``len`` of a DataLoader would ask a dataset that has none."""
+    """Return whether ``data`` is a DataLoader whose dataset has no length."""
     return isinstance(getattr(data, "dataset", None), IterableDataset)

@@ -1,6 +1,6 @@
-"""Logits, left by activations on the probabilities that they make of them, and found there by losses.
+"""Logits that activations attach to the probabilities they return, for losses to find.
 
-A loss that is computed from the logits is exact where the logarithm of a probability is not.
+A loss computed from the logits is exact when the logarithm of a probability is not.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ Probabilities = Literal["softmax", "sigmoid"]
 
 
 def keep_logits(probabilities: Tensor, logits: Tensor, kind: Probabilities) -> Tensor:
-    """Leave on ``probabilities`` the ``logits`` that they are the softmax or the sigmoid of."""
+    """Attach to ``probabilities`` the ``logits`` that they are the softmax or sigmoid of, and return them."""
     setattr(probabilities, f"_cthulhu_{kind}_of", logits)
     return probabilities
 
 
 def logits_of(output: Any, kind: Probabilities) -> Tensor | None:
-    """The logits that ``output`` is the softmax or the sigmoid of, if its activation left them."""
+    """Return the logits that ``output`` is the softmax or sigmoid of, if its activation attached them."""
     return getattr(output, f"_cthulhu_{kind}_of", None)
 
 
 def keep_logits_of(module: nn.Module) -> None:
-    """Have ``nn.Softmax`` or ``nn.Sigmoid``, as ``module`` or at the end of a ``nn.Sequential``, leave its logits."""
+    """Make an ``nn.Softmax`` or ``nn.Sigmoid``, alone or last in an ``nn.Sequential``, attach its logits."""
     while isinstance(module, nn.Sequential) and len(module):
         module = module[-1]
     if isinstance(module, (nn.Softmax, nn.Sigmoid)):
@@ -40,7 +40,7 @@ def _leave_logits(module: nn.Module, inputs: tuple[Tensor], probabilities: Tenso
 
 
 def in_single_precision(outputs: Any) -> Any:
-    """``outputs``, or lists, tuples and dicts of them, with what is of half precision as float32, logits included."""
+    """Return ``outputs``, or lists, tuples and dicts of them, with half precision and its logits as float32."""
     if isinstance(outputs, Tensor):
         return _in_single_precision(outputs) if outputs.dtype in (torch.float16, torch.bfloat16) else outputs
     if type(outputs) in (list, tuple):

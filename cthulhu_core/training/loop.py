@@ -1,4 +1,4 @@
-"""The loop of ``summon``, and those of ``evaluate`` and ``predict``: they read as the pseudocode of the contract."""
+"""The loops of ``summon``, ``evaluate`` and ``predict``, which read as the pseudocode of the contract."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def train(
 
 
 def test(run: Run, computation: Computation, data: Iterable[Triple]) -> None:
-    """Loss and metrics over ``data``, as ``run.test_logs``; training state and training metrics are left alone."""
+    """Compute loss and metrics over ``data`` into ``run.test_logs``, without changing the state of training."""
     objective = computation.objective.fresh()
     with evaluating(run.model), torch.no_grad():
         for inputs, targets, weights in run.test(data):
@@ -52,7 +52,7 @@ def test(run: Run, computation: Computation, data: Iterable[Triple]) -> None:
 
 
 def predict(run: Run, forward: Forward, data: Iterable[Triple]) -> Iterator[Any]:
-    """The outputs for each batch of ``data``."""
+    """Yield the outputs for each batch of ``data``."""
     with evaluating(run.model), torch.no_grad():
         for inputs, _, _ in run.predict(data):
             outputs = forward.outputs(inputs)
@@ -62,7 +62,7 @@ def predict(run: Run, forward: Forward, data: Iterable[Triple]) -> Iterator[Any]
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put ``model`` into evaluation mode and every module of it back into the mode it was in."""
+    """Put ``model`` into evaluation mode inside this block, and restore the mode of every module."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

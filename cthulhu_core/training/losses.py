@@ -1,7 +1,7 @@
-"""Losses by the names Keras documents, and callables that are called as PyTorch calls them.
+"""Losses by the names that Keras documents, and callables with PyTorch's signature.
 
-A loss here can do two things: give one number for a batch, and give one number for each sample, which is what
-weights are multiplied with. Which output a loss belongs to is in objective.py.
+A loss returns one number for a batch, or one for each sample, to be multiplied with weights. Which output a loss
+belongs to is in ``objective.py``.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class Loss:
     """One loss function.
 
     Args:
-        name: what it is called in messages.
-        function: from (output, target) to the loss of a batch; where it gives several numbers, their mean is taken.
-        per_sample: from (output, target) to a tensor of shape (N,); None if the function has no such form.
+        name: its name in messages.
+        function: maps (output, target) to the loss of a batch; of several numbers, the mean is taken.
+        per_sample: maps (output, target) to a tensor of shape (N,); None if the function has no such form.
+        given: the argument of ``conjure``.
     """
 
     def __init__(
@@ -46,10 +47,10 @@ class Loss:
         self.given = given
 
     def __call__(self, output: Any, target: Any, weights: Tensor | None = None) -> Tensor:
-        """The mean over the batch; with ``weights`` of shape (N,), the weighted sum divided by N.
+        """Return the mean over the batch; with ``weights`` of shape (N,), the weighted sum divided by N.
 
         Raises:
-            ValueError: weights are given and the function gives one number for the whole batch.
+            ValueError: weights are given, and the function returns one number for the whole batch.
         """
         if weights is None:
             value = self.function(output, target)
@@ -69,7 +70,7 @@ class Loss:
 
 
 def loss(given: Any) -> Loss:
-    """The loss of this name, or ``given`` wrapped if it is callable as ``(output, target)``.
+    """Return the loss of this name, or ``given`` wrapped if it is callable as ``(output, target)``.
 
     Raises:
         ValueError: there is no loss of this name.
@@ -99,16 +100,16 @@ def loss(given: Any) -> Loss:
 # --- by name ----------------------------------------------------------------------------------------------------------
 
 Reducible = Callable[[Tensor, Tensor, str], Tensor]
-"""From (output, target, reduction) to a loss, as PyTorch's functions: reduction is "mean" or "none"."""
+"""Maps (output, target, reduction) to a loss, as PyTorch's functions do; reduction is "mean" or "none"."""
 
 
 def _mean_of_samples(losses: Tensor) -> Tensor:
-    """Shape (N, ...) to (N,)."""
+    """Return the mean over all but the first dimension: (N, ...) becomes (N,)."""
     return losses if losses.ndim <= 1 else losses.flatten(1).mean(1)
 
 
 def match(output: Tensor, target: Tensor) -> Tensor:
-    """``target`` in the shape and dtype of ``output``: (N,) for (N, 1), integers for floats.
+    """Return ``target`` in the shape and dtype of ``output``, for (N,) and (N, 1), integers and floats.
 
     Raises:
         ValueError: their shapes differ in more than dimensions of size 1, or one of them is not a single tensor.
@@ -127,7 +128,7 @@ def match(output: Tensor, target: Tensor) -> Tensor:
 
 
 def class_numbers(output: Tensor, target: Tensor) -> Tensor:
-    """Class numbers of shape (N, ...) as int64, from (N, ...) or (N, ..., 1), for an output of (N, ..., C).
+    """Return class numbers of shape (N, ...) as int64, from (N, ...) or (N, ..., 1), for outputs of (N, ..., C).
 
     Raises:
         ValueError: there is not one number for each prediction, or one of the two is not a single tensor.
@@ -182,7 +183,7 @@ def _log_probabilities(output: Tensor) -> Tensor:
 
 
 def _classes_second(x: Tensor) -> Tensor:
-    """From Keras' (N, ..., C) to PyTorch's (N, C, ...)."""
+    """Move the classes from Keras' (N, ..., C) to PyTorch's (N, C, ...)."""
     return x if x.ndim == 2 else x.movedim(-1, 1)
 
 
@@ -217,7 +218,7 @@ def _squared_log_error(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _signs(target: Tensor) -> Tensor:
-    """Targets of 0 and 1 as -1 and 1; others as they are."""
+    """Return targets of 0 and 1 as -1 and 1; others unchanged."""
     binary = ((target == 0) | (target == 1)).all()
     return torch.where(binary, 2 * target - 1, target)
 
@@ -275,4 +276,4 @@ _BY_NAME: dict[tuple[str, ...], tuple[Reducible, Callable[[Tensor, Tensor], Tens
 LOSSES: dict[str, Loss] = {
     name: _named(name, function, prepare) for names, (function, prepare) in _BY_NAME.items() for name in names
 }
-"""The losses by name. Outputs of shape (N, ...) or, where there are classes, (N, ..., C) as in Keras."""
+"""The losses by name, for outputs of shape (N, ...) or, with classes, (N, ..., C) as in Keras."""

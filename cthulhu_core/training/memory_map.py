@@ -1,4 +1,4 @@
-"""Arrays that are files: what has been read of them does not stay in memory."""
+"""Memory-mapped arrays, whose pages are returned to the system after they are read."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import mmap
 import numpy as np
 
 _AROUND = 65_536
-"""Bytes of a file that come into memory with one of them, where the system has them at hand."""
+"""Bytes of a file that the system maps when one of them is read, if they are in its cache."""
 
 
 class Pages:
-    """The pages of a memory-mapped array that reading it brings into memory, where they count as the process's.
+    """The resident pages of a memory-mapped array, which count as memory of the process.
 
-    They are given back when they are more than a GiB: smaller files stay, and the epochs that follow read them from
-    memory. Only those of a mapping that is shared with the file are: a private one, mode
-    ``"c"``, may hold what the user has written.
+    They are returned when they exceed 1 GiB, so that smaller files stay in memory for later epochs. Private mappings
+    (mode ``"c"``) are left alone, because they may hold changes of the user.
 
     Args:
-        array: any array; one that is in memory has none.
+        array: any array; one in memory has no pages.
 
     Attributes:
-        most: bytes that may stay.
+        most: bytes that may stay resident.
     """
 
     most = 2**30
@@ -32,7 +31,7 @@ class Pages:
         self._bytes = 0
 
     def have_been_read(self, rows: int, in_order: bool) -> None:
-        """So many rows were copied: one after the other, or from anywhere."""
+        """Record that ``rows`` rows were copied, in order or at random; return pages if there are too many."""
         if self._mapping is None:
             return
         self._bytes += rows * (self._row_bytes if in_order else max(self._row_bytes, _AROUND))
@@ -42,8 +41,8 @@ class Pages:
 
 
 def shared_mapping(array: object) -> mmap.mmap | None:
-    """The mapping that ``array``, or a view of it, is in; None where there is none, or none that is shared."""
-    if not hasattr(mmap, "MADV_DONTNEED"):  # Windows takes pages back by itself
+    """Return the shared mapping behind ``array``, or a view of it; None if there is none."""
+    if not hasattr(mmap, "MADV_DONTNEED"):  # Windows trims pages by itself
         return None
     is_shared = False
     while isinstance(array, np.ndarray):

@@ -1,4 +1,4 @@
-"""Metrics by the names Keras documents, callables as PyTorch calls them, and objects that keep their own state."""
+"""Metrics by the names that Keras documents, callables with PyTorch's signature, and stateful metric objects."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Metric(NamedTuple):
     """One metric: a function of each batch, or an object with ``update``, ``compute`` and ``reset``.
 
     Attributes:
-        name: what it is logged as.
-        function: from (output, target) to the value of a batch; None if ``state`` keeps it.
+        name: the name in the logs.
+        function: maps (output, target) to the value of a batch; None if ``state`` keeps it.
         state: the object that is updated with each batch and computed at the end of the epoch, or None.
-        direction: ``"max"`` or ``"min"`` where the metric states one.
+        direction: ``"max"`` or ``"min"`` if the metric states one.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Metric(NamedTuple):
     direction: Literal["max", "min"] | None = None
 
     def value(self, output: Any, target: Any) -> Any:
-        """The value of a batch: a tensor of one element, a number, or an object whose ``compute()`` gives it."""
+        """Return the value of a batch: a tensor of one element, a number, or an object with ``compute()``."""
         if self.function is None:
             self.state.update(output.detach(), target)
             return self.state
@@ -38,11 +38,11 @@ class Metric(NamedTuple):
 
 
 def metrics(given: Any, loss: Loss) -> list[Metric]:
-    """What ``conjure(metrics=...)`` names for an output with this loss.
+    """Return the metrics that ``conjure(metrics=...)`` names for an output with this loss.
 
     Raises:
         ValueError: a name is unknown, or two metrics have one name.
-        TypeError: an element is no name, callable or metric object.
+        TypeError: an element is not a name, a callable or a metric object.
     """
     if given is None:
         return []
@@ -94,13 +94,13 @@ _ON_LOGITS = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
 
 
 def accuracy(output: Tensor, target: Tensor, loss: Loss) -> Tensor:
-    """Share of right predictions: binary, of class numbers, or of one-hot classes, as loss and shapes say."""
+    """Return the share of correct predictions: binary, class numbers or one-hot, judged by loss and shapes."""
     if (
         output.ndim > 2
         and loss.name not in LOSSES
         and (target.ndim == output.ndim - 1 or loss.name in ("CrossEntropyLoss", "cross_entropy"))
     ):
-        # PyTorch's losses have the classes second, Keras' have them last.
+        # PyTorch's losses expect classes in the second dimension, Keras' in the last.
         classes = target if target.ndim < output.ndim else target.argmax(1)
         return (output.argmax(1) == classes).float().mean()
     several = output.ndim > 1 and output.shape[-1] > 1
@@ -112,33 +112,33 @@ def accuracy(output: Tensor, target: Tensor, loss: Loss) -> Tensor:
 
 
 def binary_accuracy(output: Tensor, target: Tensor, threshold: float = 0.5) -> Tensor:
-    """Share of elements on the right side of ``threshold``."""
+    """Return the share of elements on the correct side of ``threshold``."""
     return ((output > threshold).to(output.dtype) == match(output, target)).float().mean()
 
 
 def categorical_accuracy(output: Tensor, target: Tensor) -> Tensor:
-    """Share of samples whose largest output is at the one-hot target."""
+    """Return the share of samples whose largest output is at the one-hot target."""
     return (output.argmax(-1) == match(output, target).argmax(-1)).float().mean()
 
 
 def sparse_categorical_accuracy(output: Tensor, target: Tensor) -> Tensor:
-    """Share of samples whose largest output is at the target's class number."""
+    """Return the share of samples whose largest output is at the target's class number."""
     return (output.argmax(-1) == class_numbers(output, target)).float().mean()
 
 
 def top_k_categorical_accuracy(output: Tensor, target: Tensor, k: int = 5) -> Tensor:
-    """Share of samples whose one-hot target is among the ``k`` largest outputs."""
+    """Return the share of samples whose one-hot target is among the ``k`` largest outputs."""
     return sparse_top_k_categorical_accuracy(output, match(output, target).argmax(-1), k)
 
 
 def sparse_top_k_categorical_accuracy(output: Tensor, target: Tensor, k: int = 5) -> Tensor:
-    """Share of samples whose class number is among the ``k`` largest outputs."""
+    """Return the share of samples whose class number is among the ``k`` largest outputs."""
     largest = output.topk(min(k, output.shape[-1]), dim=-1).indices
     return (largest == class_numbers(output, target).unsqueeze(-1)).any(-1).float().mean()
 
 
 def cosine(output: Tensor, target: Tensor) -> Tensor:
-    """Cosine of the angle between output and target: as a metric without the sign that it has as a loss."""
+    """Return the cosine of the angle between output and target, without the sign that it has as a loss."""
     return functional.cosine_similarity(output, match(output, target), dim=-1).mean()
 
 
@@ -154,7 +154,7 @@ METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def to_device(metrics: list[Metric], device: torch.device) -> None:
-    """Move the state of metrics to where the outputs are."""
+    """Move the state of metrics to ``device``."""
     for metric in metrics:
         if hasattr(metric.state, "to"):
             metric.state.to(device)

@@ -1,4 +1,4 @@
-"""Objective: what is minimised and what is measured, for one output or several."""
+"""The losses and metrics of a model with one output or several."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class Head(NamedTuple):
     """One output of the model."""
 
     name: str
-    """Empty if it is the only one."""
+    """Empty if it is the only output."""
     position: int
     number: int
-    """How many outputs there must be, if they have places and not names."""
+    """The number of outputs, if they have positions and no names."""
     loss: Loss
     weight: float
     metrics: list[Metric]
 
 
 class Objective:
-    """The losses and metrics that ``conjure`` was told.
+    """The losses and metrics that ``conjure`` was given.
 
     Args:
         loss: one loss, or a list or dict of them, one for each output.
-        metrics: a list for every output, or a list of such lists or a dict of them by output.
+        metrics: a list that applies to every output, or a list of such lists, or a dict of them by output.
         loss_weights: a factor for each loss, as a list or dict; 1 by default.
 
     Raises:
-        ValueError, TypeError: as :func:`loss` and :func:`metrics`; or names or numbers of outputs do not agree.
+        ValueError, TypeError: as :func:`loss` and :func:`metrics`; or the names or the number of outputs disagree.
     """
 
     def __init__(self, loss: Any, metrics: Any = None, loss_weights: Any = None) -> None:
@@ -79,7 +79,7 @@ class Objective:
         return heads
 
     def for_targets(self, targets: Any) -> Objective:
-        """This objective for these targets: one named loss for several targets is taken for each of them."""
+        """Return the objective for these targets: one named loss for several targets applies to each of them."""
         given, measured, weights = self.given
         if self._several or not isinstance(given, str) or not is_several(targets):
             return self
@@ -87,7 +87,7 @@ class Objective:
         return Objective(each, measured, weights)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What was told makes an equal objective; the functions made of it cannot be pickled.
+        # The arguments make an equal objective; the functions made from them cannot be pickled.
         return Objective, self.given
 
     @property
@@ -109,7 +109,7 @@ class Objective:
         return {_logged(h, m): m.direction for h in self.heads for m in h.metrics if m.direction is not None}
 
     def loss(self, outputs: Any, targets: Any, weights: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a batch, and the losses of its outputs by name if there are several."""
+        """Return the loss of a batch, and the loss of each output by name if there are several."""
         if not self._several:
             return self.heads[0].loss(outputs, targets, weights), {}
         total: Tensor | None = None
@@ -124,12 +124,12 @@ class Objective:
         return total, parts
 
     def measure(self, outputs: Any, targets: Any, counts: bool = True) -> dict[str, Any]:
-        """The metrics of a batch; they take no part in the gradients.
+        """Return the metrics of a batch, without gradients.
 
         Args:
-            outputs: what the model gave.
-            targets: what it should have given.
-            counts: False for a row that stands where there is none: metrics that keep a state leave it out.
+            outputs: the outputs of the model.
+            targets: the targets.
+            counts: False for a placeholder row in an empty part: stateful metrics ignore it.
         """
         values: dict[str, Any] = {}
         if not self._measures:
@@ -147,19 +147,19 @@ class Objective:
         return values
 
     def reset(self) -> None:
-        """Start the metrics that keep a state anew."""
+        """Reset the stateful metrics."""
         for head in self.heads:
             for metric in head.metrics:
                 if metric.state is not None:
                     metric.state.reset()
 
     def to(self, device: torch.device) -> None:
-        """Move the metrics that keep a state to ``device``."""
+        """Move the stateful metrics to ``device``."""
         for head in self.heads:
             to_device(head.metrics, device)
 
     def fresh(self) -> Objective:
-        """The same objective with metrics of its own, so that what it measures touches nobody else's."""
+        """Return the same objective with stateful metrics of its own, so that these are unchanged."""
         if not self.stateful:
             return self
         other = Objective(*self.given)
@@ -172,11 +172,11 @@ class Objective:
 
 
 def _metrics_of(measured: Any, name: str, position: int, number: int) -> Any:
-    """What ``conjure(metrics=...)`` names for one output."""
+    """Return the metrics that ``conjure(metrics=...)`` names for one output."""
     if isinstance(measured, dict):
         return measured.get(name)
     if not isinstance(measured, (list, tuple)) or not any(isinstance(each, (list, tuple)) for each in measured):
-        return copy.deepcopy(measured)  # for every output, each with a state of its own
+        return copy.deepcopy(measured)  # for every output, each with its own state
     if len(measured) != number:
         raise ValueError(f"metrics is a list of {len(measured)} lists: expected one list for each of {number} outputs")
     return measured[position]
@@ -187,7 +187,7 @@ def _logged(head: Head, metric: Metric) -> str:
 
 
 def _pick(values: Any, head: Head, what: str) -> Any:
-    """What in ``values`` belongs to ``head``: by name in a dict, else by place."""
+    """Return the element of ``values`` that belongs to ``head``: by name in a dict, else by position."""
     if isinstance(values, Mapping):
         if head.name in values:
             return values[head.name]

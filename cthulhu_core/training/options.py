@@ -1,4 +1,4 @@
-"""How a step is computed: what ``conjure`` was told beside what is minimised and measured."""
+"""The options of ``conjure`` that say how a step is computed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ STRATEGIES = ("ddp", "fsdp")
 
 @dataclass(frozen=True)
 class Options:
-    """How a step is computed; by default as PyTorch does it.
+    """How a step is computed; by default, as in plain PyTorch.
 
     Args:
-        jit_compile: compile forward, loss and backward with ``torch.compile``.
-        autocast: ``"bfloat16"`` or ``"float16"``: the precision of the forward pass where PyTorch deems it safe.
-            Weights, outputs, loss and metrics stay what they are; with float16, the loss is scaled.
-        accumulate: how many batches there are to a step of the optimizer.
-        clipnorm: what the norm of all gradients together may be.
-        clipvalue: what the absolute value of an element of a gradient may be.
-        strategy: what each of several processes has of the weights: ``"ddp"``, as None, all of them; ``"fsdp"``, a
-            part. One process that trains alone has them all in any case.
+        jit_compile: compile forward pass, loss and backward pass with ``torch.compile``.
+        autocast: ``"bfloat16"`` or ``"float16"``: the precision of the forward pass where PyTorch considers it safe.
+            Weights, outputs, loss and metrics keep theirs; with float16, the loss is scaled.
+        accumulate: number of batches in one optimizer step.
+        clipnorm: the largest norm of all gradients together.
+        clipvalue: the largest absolute value of an element of a gradient.
+        strategy: the weights that each of several processes holds: all with ``"ddp"`` or None, a part with ``"fsdp"``.
 
     Raises:
-        ValueError: one of them is not of these.
+        ValueError: an option has another value.
     """
 
     jit_compile: bool = False

@@ -11,7 +11,7 @@ from cthulhu_core.training.structure import as_tensor
 
 
 class Placement:
-    """Where tensors must be, and in which precision, to go into a model."""
+    """The device and dtype of tensors that go into a model."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         weights = [*model.parameters(), *model.buffers()]
@@ -19,9 +19,9 @@ class Placement:
         self.dtype = next((w.dtype for w in weights if w.is_floating_point()), torch.get_default_dtype())
 
     def inputs(self, leaf: Any) -> Tensor:
-        """An input of the model."""
+        """Return an input of the model."""
         return as_tensor(leaf, self.device, self.dtype)
 
     def targets(self, leaf: Any) -> Tensor:
-        """What an output is compared with: not less precise than the default."""
+        """Return a target, in at least the default precision."""
         return as_tensor(leaf, self.device, torch.promote_types(self.dtype, torch.get_default_dtype()))

@@ -14,13 +14,13 @@ _ROWS = 65_536
 
 
 class ClassWeights:
-    """``class_weight``: a factor for each class number.
+    """The factors of ``class_weight``, by class number.
 
     Args:
-        given: from class number to weight.
+        given: weights by class number.
 
     Raises:
-        ValueError: a class is no number from 0, or a weight is negative, NaN or infinite.
+        ValueError: a class is not a number from 0, or a weight is negative, NaN or infinite.
     """
 
     def __init__(self, given: Any) -> None:
@@ -38,10 +38,10 @@ class ClassWeights:
             self._table[int(number)] = float(weight)
 
     def of(self, targets: Any) -> Tensor:
-        """The weight of each sample, shape (N,): targets are class numbers of (N,) or (N, 1), or one-hot rows.
+        """Return the weight of each sample, shape (N,), for class numbers of (N,) or (N, 1), or one-hot rows.
 
         Raises:
-            ValueError: targets are several, are no classes, or have a class without a weight.
+            ValueError: there are several targets, they are not classes, or a class has no weight.
         """
         numbers = class_numbers_of(targets)
         missing = sorted(set(np.unique(numbers)) - set(np.flatnonzero(~torch.isnan(self._table).numpy())))
@@ -53,7 +53,7 @@ class ClassWeights:
 
 
 def class_numbers_of(targets: Any) -> np.ndarray:
-    """The class number of each sample, int64 of shape (N,).
+    """Return the class number of each sample, int64 of shape (N,).
 
     Raises:
         ValueError: targets are not the classes of one output.
@@ -64,13 +64,13 @@ def class_numbers_of(targets: Any) -> np.ndarray:
             "class_weight needs targets that are class numbers of shape (N,) or one-hot rows of shape (N, classes): "
             f"got {'several outputs' if shape is None else tuple(shape)}; use sample_weight"
         )
-    # In pieces, so that targets on disk are never in memory as a whole.
+    # In chunks, so that targets on disk are never completely in memory.
     pieces = [_numbers(targets[start : start + _ROWS]) for start in range(0, shape[0], _ROWS)]
     return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
 
 def are_one_hot(targets: Any) -> bool:
-    """Whether all rows of ``targets``, shape (N, classes), are zeros and a single one."""
+    """Return whether all rows of ``targets``, shape (N, classes), are zeros and a single one."""
     pieces = (_on_cpu(targets[start : start + _ROWS]) for start in range(0, targets.shape[0], _ROWS))
     return all(bool((((piece == 0) | (piece == 1)).all()) and (piece.sum(1) == 1).all()) for piece in pieces)
 
@@ -92,7 +92,7 @@ def _classes(numbers: list[Any]) -> str:
 
 
 def sample_weights(given: Any, samples: int) -> Tensor:
-    """``sample_weight`` as a float tensor of shape (samples,).
+    """Return ``sample_weight`` as a float tensor of shape (samples,).
 
     Raises:
         ValueError: it has another shape.

@@ -1,4 +1,4 @@
-"""One step of training: backward, and the optimizer where it is due. Forward and loss are in computation.py."""
+"""One step of training: backward pass and optimizer. Forward pass and loss are in ``computation.py``."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _engine: Any = torch.autograd.Variable._execution_engine
 
 
 class Step:
-    """Trains a model on one batch after the other; what came of each is recorded in its run.
+    """Trains a model on one batch after the other, and records the results in its run.
 
-    The gradient of several batches that make one step of the optimizer is the mean over their samples, as if they were
-    one batch: the last batch of an epoch, which may be smaller, and a last step of fewer batches count as they should.
+    If several batches make one optimizer step, their gradient is the mean over their samples, as if they were one
+    batch. A smaller last batch, and a last step of fewer batches, have the correct weight.
 
     Args:
-        run: where it is recorded, with model and optimizer.
-        computation: gives outputs and loss.
-        objective: what is measured.
-        options: how many batches make a step, and how far gradients may go.
+        run: has model and optimizer, and records the results.
+        computation: computes outputs and loss.
+        objective: computes the metrics.
+        options: accumulation and clipping.
 
     Raises:
-        ValueError: the optimizer is one that asks for the loss itself, which does not go with these options.
+        ValueError: the optimizer evaluates the loss itself, which these options do not allow.
     """
 
     def __init__(self, run: Run, computation: Computation, objective: Objective, options: Options) -> None:
@@ -52,16 +52,16 @@ class Step:
             )
         special = self._accumulates or self._clips or self._asks_again or self._scaler is not None
         self._is_plain = not special and computation.ranks == 1
-        # The gradient of the loss by itself.
+        # The gradient of the loss with respect to itself.
         self._one: Tensor | None = None
-        # Batches whose gradients are there and have not been applied, and their samples, in units of the first one's;
-        # in the mean over all processes, as that is what becomes of the gradients.
+        # Batches whose gradients are not applied yet, and their samples, in units of the first batch; the mean over all
+        # processes, because gradients are averaged over them.
         self._batches = 0
         self._weight = 0.0
         self._unit = 1.0
 
     def __call__(self, inputs: Any, targets: Any, weights: Tensor | None) -> None:
-        """Forward, loss, backward, optimizer."""
+        """Run forward pass, loss, backward pass and optimizer."""
         run, optimizer = self._run, self._optimizer
         if not self._batches:
             clear_gradients(optimizer)
@@ -80,17 +80,17 @@ class Step:
         run.record(outputs=outputs, loss=loss, **parts, **self._measure(outputs, targets, run.current.size > 0))
 
     def _backward_of(self, loss: Tensor) -> None:
-        """``loss.backward()``, without what PyTorch does around it, which takes as long as a small layer."""
+        """Run ``loss.backward()`` without its overhead, which takes as long as a small layer."""
         one = self._one
         if one is None or type(loss) is not Tensor or loss.shape != one.shape or loss.dtype is not one.dtype:
             loss.backward()
-            # What is compiled gets its backward pass compiled there.
+            # backward() is what compiles the backward pass.
             self._one = None if loss.ndim or self._options.jit_compile else torch.ones_like(loss)
         else:
             _engine.run_backward((loss,), (one,), False, False, (), allow_unreachable=True, accumulate_grad=True)
 
     def finish(self) -> None:
-        """Apply what gradients there are: the batches ended before it was known which was the last."""
+        """Apply the remaining gradients, if it was not known which batch is the last."""
         if self._batches:
             self._computation.sum_up(self._optimizer)
             self._update()
@@ -135,7 +135,7 @@ class Step:
             nn.utils.clip_grad_norm_(clipped, self._options.clipnorm)
 
     def _again(self, inputs: Any, targets: Any, weights: Tensor | None) -> Tensor:
-        """The loss where an optimizer that searches along a line has gone, with its gradients."""
+        """Return the loss again, with its gradients, for an optimizer with line search."""
         clear_gradients(self._optimizer)
         _, loss, _ = self._computation.loss(inputs, targets, weights)
         loss.backward()
@@ -144,7 +144,7 @@ class Step:
     # --- what a checkpoint keeps --------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """The gradients that have not been applied yet, and the scale of the loss."""
+        """Return the gradients that are not applied yet, and the scale of the loss."""
         named = self._run.model.named_parameters() if self._batches else ()
         return {
             "batches": self._batches,
@@ -155,7 +155,7 @@ class Step:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there."""
+        """Restore a state that :meth:`state_dict` returned."""
         self._batches, self._weight, self._unit = state["batches"], state["weight"], state["unit"]
         for name, weight in self._run.model.named_parameters():
             if name in state["gradients"]:
@@ -165,7 +165,7 @@ class Step:
 
 
 def gradients(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
-    """The gradients there are of what ``optimizer`` trains."""
+    """Yield the gradients of the weights that ``optimizer`` trains."""
     for group in optimizer.param_groups:
         for weight in group["params"]:
             if weight.grad is not None:
@@ -173,7 +173,7 @@ def gradients(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
 
 
 def clear_gradients(optimizer: torch.optim.Optimizer) -> None:
-    """``optimizer.zero_grad()``, without what PyTorch does around it, which takes longer than a small layer."""
+    """Run ``optimizer.zero_grad()`` without its overhead, which takes longer than a small layer."""
     if type(optimizer).zero_grad is not torch.optim.Optimizer.zero_grad:
         optimizer.zero_grad()
         return

@@ -1,4 +1,4 @@
-"""Lists, tuples and dicts of arrays, for models with several inputs or outputs."""
+"""Nested lists, tuples and dicts of arrays, for models with several inputs or outputs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cthulhu_core.training.transfer import moved
 
 
 def flatten(structure: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """The leaves of lists, tuples and dicts in any depth, and what builds the same structure of other leaves.
+    """Return the leaves of nested lists, tuples and dicts, and a function that builds the same structure again.
 
-    A list of plain numbers is one leaf.
+    A list of numbers is one leaf.
 
     Example:
         >>> leaves, build = flatten({"a": [1.0, 2.0]})
@@ -34,7 +34,7 @@ def flatten(structure: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
 
 
 def is_several(structure: Any) -> bool:
-    """Whether this is a list, tuple or dict of arrays: several inputs or targets, not one array of numbers."""
+    """Return whether this is a list, tuple or dict of arrays, rather than one array of numbers."""
     return isinstance(structure, Mapping) or (isinstance(structure, (list, tuple)) and any(map(_is_array, structure)))
 
 
@@ -53,14 +53,14 @@ def _join(
 
 
 def _is_array(value: Any) -> bool:
-    """Whether ``value`` is, or holds, something with a shape: else a list of such values is one array of numbers."""
+    """Return whether ``value`` has or contains a shape; else a list of such values is one array."""
     if isinstance(value, (list, tuple, Mapping)):
         return any(_is_array(each) for each in (value.values() if isinstance(value, Mapping) else value))
     return hasattr(value, "shape") and len(value.shape) > 0
 
 
 def apply(function: Callable[[Any], Any], structure: Any) -> Any:
-    """``function`` of every leaf, in the same structure."""
+    """Apply ``function`` to every leaf, and return the same structure."""
     if isinstance(structure, Mapping):
         return {key: apply(function, value) for key, value in structure.items()}
     if is_several(structure):
@@ -69,14 +69,14 @@ def apply(function: Callable[[Any], Any], structure: Any) -> Any:
 
 
 def as_array(leaf: Any, what: str) -> np.ndarray | torch.Tensor:
-    """``leaf`` as an array or tensor of numbers, not copied where it is one already: memory maps stay on disk.
+    """Return ``leaf`` as an array or tensor of numbers. Arrays and memory maps are not copied.
 
     Raises:
-        TypeError: it does not consist of numbers; ``what`` names it in the message.
+        TypeError: its elements are not numbers; ``what`` names it in the message.
         ValueError: it has no dimension.
     """
     if not isinstance(leaf, (np.ndarray, torch.Tensor)):
-        # Frames and series say how they become arrays.
+        # pandas objects convert themselves.
         leaf = leaf.to_numpy() if hasattr(leaf, "to_numpy") else np.asarray(leaf)
     array: np.ndarray | torch.Tensor = leaf
     if isinstance(array, np.ndarray) and array.dtype.kind not in "biufc":
@@ -89,17 +89,17 @@ def as_array(leaf: Any, what: str) -> np.ndarray | torch.Tensor:
 
 
 def as_tensor(leaf: Any, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """``leaf`` as a tensor on ``device``; floating-point numbers become ``dtype``, all others stay what they are."""
+    """Return ``leaf`` as a tensor on ``device``; floating-point numbers are converted to ``dtype``, others kept."""
     tensor = leaf if isinstance(leaf, torch.Tensor) else _from_numpy(leaf)
     return moved(tensor, device, dtype if tensor.is_floating_point() else None)
 
 
 def _from_numpy(leaf: Any) -> torch.Tensor:
-    """A tensor of what NumPy understands; it may share the memory of ``leaf``."""
+    """Return a tensor of anything that NumPy understands; it may share the memory of ``leaf``."""
     array = np.asarray(leaf) if np.isscalar(leaf) else as_array(leaf, "a batch")
     if isinstance(array, torch.Tensor):
         return array
-    # Unsigned integers of more than 8 bits are not known to all of PyTorch, and foreign byte orders to none of it.
+    # PyTorch supports unsigned integers above 8 bits only in part, and foreign byte orders not at all.
     if array.dtype.kind == "u" and array.dtype.itemsize > 1:
         array = array.astype(np.int64)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from cthulhu_core.installed.model_files import load_checkpoint
 
 from cthulhu.layers import Azatoth, Daoloth, TheHydra
 from cthulhu.models import Lump, Pile, load_model
 from cthulhu_core import CheckpointError
+from cthulhu_core.installed.model_files import load_checkpoint
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a failed standard test says: what is wrong, what was expected and found, and how to mend it."""
+"""The messages of failed standard tests: the problem, what was expected and found, and the cure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from cthulhu_core.contract.conformance import name_of
 
-_WIDTH = 100  # what stands in a line of a message, beside its label
+_WIDTH = 100  # characters in a line, without its label
 
 _CORE = str(Path(__file__).parents[1])
 
@@ -29,7 +29,7 @@ def broken(callback: object, what: str, *, expected: str, found: str, cure: str)
     name = callback.__name__ if isinstance(callback, type) else name_of(callback)
     rows = {"expected": textwrap.fill(expected, _WIDTH), "found": found, "cure": textwrap.fill(cure, _WIDTH)}
     lines = [f"{name} {what}.", "", *(_row(label, text) for label, text in rows.items())]
-    # The frames between the test and here are ours, and tell the author nothing; nor does what led to it.
+    # Frames of the core tell the author nothing.
     raise pytest.fail.Exception("\n".join(lines), pytrace=False) from None
 
 
@@ -38,18 +38,18 @@ def _row(label: str, text: str) -> str:
 
 
 def shown(path: object) -> str:
-    """A path as a message names it: relative to the current folder, or to the home, where it is in one."""
+    """Return a path relative to the current folder or the home, if it is in one of them."""
     for folder, name in ((Path.cwd(), ""), (Path.home(), "~/")):
         if Path(str(path)).is_relative_to(folder):
             return name + str(Path(str(path)).relative_to(folder))
     return str(path)
 
 
-def told(error: BaseException) -> str:
-    """``error`` in a few lines: what it says, whose it is, and the lines of code outside the core that led to it.
+def described_error(error: BaseException) -> str:
+    """Return ``error`` in a few lines: its message, its notes, and the author's lines of code that led to it.
 
     Example:
-        >>> told(ValueError("no such column"))
+        >>> described_error(ValueError("no such column"))
         'ValueError: no such column'
     """
     lines = "".join(traceback.format_exception_only(type(error), error)).rstrip().splitlines()

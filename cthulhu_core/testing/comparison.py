@@ -1,4 +1,4 @@
-"""Plain data made comparable: tensors have no ``==`` that says yes or no."""
+"""Comparison of plain data with tensors, whose ``==`` is elementwise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cthulhu_core.checkpoints.packing import pack
 
 
 def comparable(value: Any) -> Any:
-    """``value`` as text and lists, which are equal where it is; NaN is equal to NaN.
+    """Return ``value`` as text and lists that are equal if the values are; NaN equals NaN.
 
     Example:
         >>> comparable({"best": float("nan")}) == comparable({"best": float("nan")})
@@ -16,13 +16,13 @@ def comparable(value: Any) -> Any:
     """
     try:
         text, tensors = pack(value)
-    except TypeError:  # that it is not plain data is the business of a test of its own
+    except TypeError:  # another test reports that it is not plain data
         return repr(value)
     return text, {name: repr(tensor.tolist()) for name, tensor in tensors.items()}
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any], words: tuple[str, str]) -> str:
-    """What differs, a line for each name, in which ``words`` say which is which; empty where nothing does.
+    """Return a line for each name that differs, in which ``words`` say which value is which; empty if none does.
 
     Example:
         >>> differences({"best": 0.5}, {"best": 0.25}, ("before", "after"))
@@ -37,7 +37,7 @@ def differences(expected: dict[str, Any], found: dict[str, Any], words: tuple[st
 
 
 class Nothing:
-    """What stands for a value that is not there."""
+    """A placeholder for a missing value."""
 
     def __repr__(self) -> str:
         return "nothing"
