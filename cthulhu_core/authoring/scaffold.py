@@ -1,4 +1,8 @@
-"""A new package for a callback: the names that follow from its own, and its files. The files are in template/."""
+"""A new package for a callback: the names derived from its own, and its files.
+
+The files are in ``template/``: those of every package in ``common``, those of a repository of its own in
+``standalone``, those of a package in this repository in ``official``. A file that is in two folders is joined.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,11 @@ from typing import NamedTuple
 
 from cthulhu_core.installed.registry import CORE_NAMES, OFFICIAL, installed
 
-_TEMPLATE = Path(__file__).with_name("template")
+_TEMPLATES = Path(__file__).with_name("template")
+_PROJECT = "The cthulhu authors"
 _SUFFIX = ".template"
 _LONGEST = 35
-"""Characters in a name: with more of them, lines of the files would be too long."""
+"""Characters in a name; longer ones would make lines of the files too long."""
 
 _IN_TEMPLATE = {
     "Any",
@@ -37,15 +42,15 @@ _IN_TEMPLATE = {
     "Run",
     "Sequence",
 }
-"""The classes that the files import: a callback of such a name would hide them."""
+"""Classes that the files import; a callback with such a name would hide them."""
 
 
 class RefusedName(ValueError):
-    """No package can have this name; the message says why and what to do."""
+    """A name that no new package can have; the message says why and what to do."""
 
 
 class Names(NamedTuple):
-    """What a package and its parts are called.
+    """The names of a package and its parts.
 
     Attributes:
         distribution: ``cthulhu-stop-when-good``, as pip knows it.
@@ -61,10 +66,10 @@ class Names(NamedTuple):
 
     @classmethod
     def of(cls, given: str) -> Names:
-        """The names of the package ``given``, which may be written with blanks, points or underscores as well.
+        """Return the names of the package ``given``, which may contain spaces, dots or underscores as well.
 
         Raises:
-            RefusedName: it is no name for a package, it is taken, or it names something that has another meaning.
+            RefusedName: it is not a valid name, it is taken, or it has another meaning.
 
         Example:
             >>> Names.of("cthulhu-stop-when-good").klass
@@ -101,23 +106,49 @@ class Names(NamedTuple):
             yield f"a module {self.module} can be imported already: choose another one, or uninstall it"
 
 
-def write(names: Names, folder: Path) -> list[Path]:
-    """Write the package, all of it or nothing, into a new folder of its name below ``folder``.
+def write(names: Names, folder: Path, official: bool = False) -> list[Path]:
+    """Write the package, completely or not at all, into a new folder with its name below ``folder``.
+
+    Args:
+        names: the names of the package.
+        folder: the folder to write to.
+        official: whether it becomes a part of this repository, whose root has the settings of all packages.
 
     Returns:
         The files, below ``folder``.
 
     Raises:
-        FileExistsError: there is something of that name.
+        FileExistsError: the folder of the package exists already.
         OSError: it cannot be written.
     """
     target = folder / names.distribution
     if target.exists():
         raise FileExistsError(f"{target} is there already: choose another name or --folder, or move it away")
+    author = _PROJECT if official else _author() or f"The authors of {names.distribution}"
+    templates = [_TEMPLATES / "common", _TEMPLATES / ("official" if official else "standalone")]
     with _beside(target) as partial:
-        files = [_write(file, names, partial) for file in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}"))]
+        files = [
+            _write(file, template, names, author, partial)
+            for template in templates
+            for file in sorted(template.rglob(f"*{_SUFFIX}"))
+        ]
         partial.rename(target)
-    return [target / file for file in files]
+    return sorted({target / file for file in files})
+
+
+def plugins_of_checkout(folder: Path) -> Path:
+    """Return the folder of the packages in the checkout of this repository at ``folder``.
+
+    Raises:
+        RefusedName: ``folder`` is not the root of such a checkout.
+    """
+    project = folder / "pyproject.toml"
+    if not project.is_file() or 'name = "cthulhu-core"' not in project.read_text(encoding="utf-8"):
+        raise RefusedName(
+            f"--official writes a package of the cthulhu repository: {folder.resolve()} is not the root of a checkout; "
+            "change to it, name it with --folder, or leave out --official"
+        )
+    return folder / "plugins"
 
 
 @contextlib.contextmanager
@@ -127,14 +158,13 @@ def _beside(target: Path) -> Iterator[Path]:
     try:
         yield partial
     finally:
-        # After rename() there is nothing left.
+        # Nothing is left after rename().
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write(source: Path, names: Names, folder: Path) -> Path:
+def _write(source: Path, template: Path, names: Names, author: str, folder: Path) -> Path:
     from cthulhu_core.authoring.checks.metadata import requirement
 
-    author = _author() or f"The authors of {names.distribution}"
     values = {
         **names._asdict(),
         "author": author,
@@ -142,15 +172,16 @@ def _write(source: Path, names: Names, folder: Path) -> Path:
         "requirement": requirement(),
         "year": str(datetime.date.today().year),
     }
-    relative = Template(source.relative_to(_TEMPLATE).as_posix().removesuffix(_SUFFIX)).substitute(values)
+    relative = Template(source.relative_to(template).as_posix().removesuffix(_SUFFIX)).substitute(values)
     path = folder / relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(Template(source.read_text(encoding="utf-8")).substitute(values), encoding="utf-8", newline="\n")
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(Template(source.read_text(encoding="utf-8")).substitute(values))
     return Path(relative)
 
 
 def _author() -> str:
-    """The name that git knows; empty where it knows none."""
+    """Return the author's name in the settings of git; empty if there is none."""
     try:
         asked = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False)
     except OSError:  # there is no git

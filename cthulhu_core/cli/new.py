@@ -1,10 +1,11 @@
-"""Write a new package with a callback, tested and ready to be installed.
+"""Write a new package with a callback, tested and ready to install.
 
-In it: pyproject.toml with the entry point, one callback that says how a training went, its tests, among them the
-contract of all callbacks, README, CHANGELOG, LICENSE, noxfile.py and a workflow for CI. Everything is there to be
-changed; the callback shows what can be said of one.
+It has a pyproject.toml with the entry point, a callback that summarises a training, tests that include the standard
+tests of every callback, README, CHANGELOG, LICENSE, noxfile.py and a workflow for CI. Change whatever you like; the
+callback shows what a callback can declare.
 
-  cthulhu new cthulhu-slack    the folder cthulhu-slack, the module cthulhu_slack, the callback Slack
+  cthulhu new cthulhu-slack               folder cthulhu-slack, module cthulhu_slack, callback Slack
+  cthulhu new cthulhu-slack --official    the same as a package of the cthulhu repository, in its plugins/
 """
 
 from __future__ import annotations
@@ -14,27 +15,47 @@ import shlex
 import sys
 from pathlib import Path
 
+OFFICIAL_STEPS = """\
+{folder}: {files} files, with the callback {klass}. To make it a package of this repository, add
+
+  {distribution} to the extra `all` in pyproject.toml, and {klass} to the table in README.md,
+  {module} to root_packages and the contracts of [tool.importlinter] in pyproject.toml,
+  {klass} to OFFICIAL in cthulhu_core/installed/registry.py and to cthulhu/callbacks.py,
+  a picture to docs/pictures, and its caption to captions.yml.
+
+Then run
+
+  ruff check --fix {folder}
+  nox -s lint types "plugin({distribution})" together docs"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The name, and ``--folder``."""
+    """Add the name, ``--folder`` and ``--official``."""
     parser.add_argument("name", metavar="NAME", help="e.g. cthulhu-slack; it need not begin with cthulhu-")
-    parser.add_argument("--folder", type=Path, default=Path(), help="where to make its folder; by default, here")
+    parser.add_argument("--folder", type=Path, default=Path(), help="the folder to write to (default: the current one)")
+    parser.add_argument(
+        "--official", action="store_true", help="write a package of the cthulhu repository, whose root is --folder"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write it, and print what to type next."""
-    from cthulhu_core.authoring.scaffold import Names, RefusedName, write
+    """Write the package, and print the next steps."""
+    from cthulhu_core.authoring.scaffold import Names, RefusedName, plugins_of_checkout, write
 
     try:
         names = Names.of(options.name)
-        files = write(names, options.folder)
+        parent = plugins_of_checkout(options.folder) if options.official else options.folder
+        files = write(names, parent, options.official)
     except (RefusedName, FileExistsError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
         print(f"{options.folder}: {error.strerror}: name a folder that you may write to with --folder", file=sys.stderr)
         return 1
-    folder = options.folder / names.distribution
+    folder = parent / names.distribution
+    if options.official:
+        print(OFFICIAL_STEPS.format(folder=folder, files=len(files), **names._asdict()))
+        return 0
     check = f"cthulhu check {names.distribution}"
     width = max(len(check), len('pip install -e ".[test]"'))
     print(f"""\
@@ -46,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
   {check:{width}}  # what would trouble its users
   {"pip install nox uv && nox":{width}}  # all that its CI will run
 
-{names.klass} says how a training went. Make it do what you have in mind, in
+{names.klass} summarises a training. Make it do what you have in mind, in
   {folder}/src/{names.module}/{names.file}.py
   {folder}/tests/test_{names.file}.py""")
     return 0

@@ -50,7 +50,7 @@ class Cost(Subject):
             )  # fmt: skip
 
     def test_no_hook_takes_longer_than_its_budget(self) -> None:
-        """Each hook is fast enough: the median of its calls in the best of three runs, which a busy machine does not harm."""
+        """Each hook is fast enough: the median of its calls, in the best of three runs, for busy machines."""
         tiny_run(self.make())  # late imports and compilation are not a cost of every hook
         least: dict[str, float] = {}
         for _ in range(_ATTEMPTS):

@@ -38,6 +38,9 @@ FILES = [
 ]
 
 
+OFFICIAL = [file for file in FILES if file not in (".github/workflows/ci.yml", ".gitignore", "noxfile.py")]
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty folder, the current one, and nobody whom git knows."""
@@ -179,6 +182,46 @@ def test_refusal_is_a_sentence_and_writes_nothing(here, capsys, arguments, messa
     assert capsys.readouterr().err.startswith(message)
     assert written(here) == []
     assert [path.name for path in here.iterdir()] == ["acme-slack"]
+
+
+@pytest.fixture
+def checkout(here):
+    """The root of a checkout of this repository, as far as a new package needs it."""
+    (here / "pyproject.toml").write_text('[project]\nname = "cthulhu-core"\n')
+    (here / "plugins").mkdir()
+    return here
+
+
+def test_official_package_has_what_the_root_does_not_give(checkout, capsys):
+    assert main(["new", "cthulhu-stop-when-good", "--official"]) == 0
+    folder = checkout / "plugins" / "cthulhu-stop-when-good"
+    assert written(folder) == OFFICIAL
+    printed = capsys.readouterr().out
+    assert printed.startswith("plugins/cthulhu-stop-when-good: 10 files, with the callback StopWhenGood.")
+    assert 'nox -s lint types "plugin(cthulhu-stop-when-good)" together docs' in printed
+    project = tomllib.loads((folder / "pyproject.toml").read_text())
+    assert project["project"]["authors"] == [{"name": "The cthulhu authors"}]
+    assert project["dependency-groups"] == {"test": ["pytest", "pytest-xdist"]}
+    assert "optional-dependencies" not in project["project"]
+    assert "ruff" not in project["tool"]
+    assert "Development" not in (folder / "README.md").read_text()
+
+
+def test_official_package_differs_from_others_in_no_file_of_code(checkout):
+    main(["new", "cthulhu-stop-when-good", "--official"])
+    main(["new", "cthulhu-stop-when-good"])
+    ours, theirs = checkout / "plugins" / "cthulhu-stop-when-good", checkout / "cthulhu-stop-when-good"
+    code = [file for file in OFFICIAL if file.endswith(".py")]
+    assert [(ours / file).read_text() for file in code] == [(theirs / file).read_text() for file in code]
+
+
+def test_official_package_is_refused_outside_a_checkout(here, capsys):
+    assert main(["new", "acme-slack", "--official"]) == 1
+    assert capsys.readouterr().err == (
+        f"--official writes a package of the cthulhu repository: {here} is not the root of a checkout; change to it, "
+        "name it with --folder, or leave out --official\n"
+    )
+    assert written(here) == []
 
 
 def test_failure_in_the_midst_leaves_nothing(here, monkeypatch, capsys):
