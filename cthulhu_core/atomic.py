@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, wherever the writer is stopped. Everything that must not be lost is."""
+"""Write files completely or not at all, whenever the writer is stopped."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _SUFFIX = ".partial"
 
 @contextlib.contextmanager
 def atomic_write(filepath: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary file beside ``filepath``, which takes its place when the block ends without an exception.
+    """Write a temporary file that replaces ``filepath`` when the block ends without an exception.
 
-    Readers see the old file or the new one, whole, also after a crash or a loss of power: the new one is on the
-    disk before it gets its name. What killed writers have left in the folder is removed.
+    Readers see either the old or the new file, complete, even after a crash or a power failure: the new file is on disk
+    before it gets its name. Leftovers of killed writers in the folder are removed.
 
     Args:
-        filepath: the file to be written; its folder must exist. If it is a link, the file that it points to is written.
+        filepath: the file to write; its folder must exist. If it is a link, its target is written.
 
     Yields:
-        The path to write to; nothing is there yet. It must be closed when the block ends.
+        The path to write to, which does not exist yet. The file must be closed when the block ends.
 
     Raises:
-        OSError: the file cannot be written; what was at ``filepath`` is as it was.
+        OSError: the file cannot be written; an existing file is unchanged.
 
     Example:
         >>> with atomic_write("notes.txt") as partial:
@@ -44,7 +44,7 @@ def atomic_write(filepath: str | os.PathLike[str]) -> Iterator[Path]:
         partial.replace(target)
         _sync_folder(target.parent)
     finally:
-        # Where the file could not be finished; after replace() there is nothing left.
+        # If the file was not finished. Nothing is left after replace().
         partial.unlink(missing_ok=True)
 
 
@@ -54,7 +54,7 @@ def _copy_permissions(source: Path, descriptor: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name last. Windows has no such call, and needs none."""
+    """Make the new name durable. Windows has no such call, and needs none."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -65,7 +65,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of processes of this machine that are no more."""
+    """Remove temporary files of processes of this machine that have ended."""
     for leftover in folder.glob(f".*{_SUFFIX}"):
         found = re.fullmatch(rf"\..+\.{re.escape(_host())}-(\d+){re.escape(_SUFFIX)}", leftover.name)
         if found and not _is_running(int(found[1])):

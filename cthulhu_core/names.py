@@ -1,4 +1,4 @@
-"""Looking up what a name stands for; an unknown name is an error that lists the ones that resemble it."""
+"""Look up names; the error for an unknown name lists similar ones."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
-    """What ``name`` stands for in ``table``.
+    """Return the entry of ``table`` for ``name``.
 
     Raises:
-        ValueError: the table has no such name; the message says which are close, or all there are.
+        ValueError: there is no such name; the message lists similar ones, or all of them.
 
     Example:
         >>> look_up("loss", "mse", {"mse": 1, "mae": 2})
@@ -27,7 +27,7 @@ def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.8) -> str:
-    """A question that names the one of ``known`` that resembles ``name``; empty where none does.
+    """Return a question with the name in ``known`` that is most similar to ``name``; empty if none is similar.
 
     Example:
         >>> did_you_mean("cthulhu_epoch_ends", ["cthulhu_epoch_begin", "cthulhu_epoch_end"])

@@ -1,1 +1,1 @@
-"""What ``cthulhu new`` and ``cthulhu check`` use."""
+"""The logic of ``cthulhu new`` and ``cthulhu check``."""

@@ -1,1 +1,1 @@
-"""The command line. A command is one module of this package; main.py lists them."""
+"""The command line. Each command is a module; ``main.py`` lists them."""

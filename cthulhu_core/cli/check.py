@@ -1,12 +1,12 @@
-"""See whether an installed package is as a package should be.
+"""Check an installed package as its users will meet it.
 
-It is read as the registry reads it, and imported once in a process of its own. What is looked at: entry points load,
-their names agree with the classes and clash with nobody's, hooks and their arguments are real, no default is shared,
-importing brings nothing heavy, of the core only public names are imported, the requirement on it has a floor and a
-ceiling; Requires-Python, py.typed, docstrings, README and licence are there.
+The package is read as the registry reads it, and imported once in a new process. The rules: entry points load, their
+names match the classes and clash with no other package, hooks and their arguments exist, no mutable default is shared,
+importing is light, only public names of the core are imported, the requirement on the core has a lower and an upper
+bound, and Requires-Python, py.typed, docstrings, README and licence are present.
 
-Each finding says what, where, and what to do. The exit status is 0 where nothing is found, 1 where something is, and 2
-where there is no such package.
+Each finding says what, where, and what to do. The exit status is 0 if nothing is found, 1 if something is, and 2 if
+there is no such package.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The packages, and ``--json``."""
+    """Add the packages and ``--json``."""
     parser.add_argument(
-        "packages", nargs="*", metavar="PACKAGE", help="as pip knows it; by default, all that offer something"
+        "packages", nargs="*", metavar="PACKAGE", help="its name for pip (default: all with entry points)"
     )
-    parser.add_argument("--json", action="store_true", help="print a JSON list of objects, for programs")
+    parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check, print, and say whether something was found."""
+    """Check the packages, print the findings, and return the exit status."""
     from cthulhu_core.authoring.checks.package import find, offering
 
     names = options.packages or offering()

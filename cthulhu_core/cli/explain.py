@@ -1,8 +1,8 @@
-"""Print the loop with everybody who takes part in it.
+"""Print the training loop with all its participants.
 
-It is the loop of a training with verbose=1 here and now: what is installed, and what a configuration attaches, each
-where it is called, and why. The callbacks of a script are not known here: they come after what plugins add, and before
-what a configuration attaches. A script prints its own with run.explain().
+It shows a training with verbose=1 in this environment: installed plugins, and callbacks that a configuration attaches,
+where they are called, and why. The callbacks of a script are not known here: they come after those that plugins add,
+and before those of a configuration. A script prints its own loop with run.explain().
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from cthulhu_core.run.run import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--config``."""
-    parser.add_argument(
-        "--config", metavar="FILE", help=f"a TOML file as {VARIABLE} names it; by default the one that it names"
-    )
+    """Add ``--config``."""
+    parser.add_argument("--config", metavar="FILE", help=f"a TOML file (default: the one that {VARIABLE} names)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the loop."""
     if options.config is not None:
         os.environ[VARIABLE] = options.config
     model: Any = SimpleNamespace()

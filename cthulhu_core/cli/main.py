@@ -1,4 +1,4 @@
-"""``cthulhu``: finds the command that was asked for and runs it. What a command does stands in its own module."""
+"""The entry point of ``cthulhu``, which runs one of the commands."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cthulhu_core.version import __version__
 
 
 class Command(Protocol):
-    """What a module of this package has to have to be a command. Its docstring is its help."""
+    """A module of this package that is a command; its docstring is its help."""
 
     __doc__: str | None
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Say which arguments the command takes."""
+        """Add the arguments of the command."""
 
     def run(self, options: argparse.Namespace) -> int:
-        """Do it, and return the exit status."""
+        """Run the command, and return the exit status."""
 
 
 COMMANDS: dict[str, Command] = {"check": check, "explain": explain, "new": new, "plugins": plugins}
@@ -32,13 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: what stands behind ``cthulhu``; by default, what the process was started with.
+        arguments: the arguments after ``cthulhu``; by default, those of the process.
 
     Returns:
-        The exit status: 0 when the command did what was asked, 1 when it could not, with a line that says why.
+        The exit status: 0 for success, 1 for a failure, with a line that says why.
 
     Raises:
-        SystemExit: for ``--help``, ``--version``, and arguments that no command takes (status 2).
+        SystemExit: for ``--help``, ``--version``, and invalid arguments (status 2).
 
     Example:
         >>> status = main(["plugins", "--json"])
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cthulhu",
         description="Callbacks for PyTorch training, as packages.",
-        epilog="'cthulhu COMMAND --help' says more about a command.",
+        epilog="Run 'cthulhu COMMAND --help' for details of a command.",
     )
     parser.add_argument("--version", action="version", version=f"cthulhu-core {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")

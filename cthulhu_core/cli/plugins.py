@@ -1,11 +1,10 @@
 """List the installed callbacks and plugins.
 
-One row for each, from the metadata of the installed packages: nothing is imported, but with --check, which imports
-each in a process of its own, says how long that takes beyond cthulhu-core itself, and ends with status 1 where one
-cannot be used.
+The list is read from the metadata of installed packages, without importing them. With --check, each is imported in a
+new process; the time beyond that of cthulhu-core is shown, and the exit status is 1 if one cannot be used.
 
 states:
-  offered   a callback, there to be named: from cthulhu.callbacks import NAME
+  offered   a callback that can be imported: from cthulhu.callbacks import NAME
   on        a plugin that takes part in every run
   off       a plugin that CTHULHU_DISABLE switches off
   broken    cannot be used; the reason says why and what to do
@@ -24,16 +23,16 @@ from cthulhu_core.contract.conformance import RefusedCallback, validate
 from cthulhu_core.installed.registry import PluginError, Row, load, load_callback, misspelt_switches, rows
 
 NOTHING_INSTALLED = """\
-No callbacks or plugins are installed. Each is a package of its own:
+No callbacks or plugins are installed. Each is a separate package:
 
   pip install cthulhu-csv            one of them
-  pip install 'cthulhu-core[all]'    all that belong to this project"""
+  pip install 'cthulhu-core[all]'    all documented callbacks"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--json`` and ``--check``."""
-    parser.add_argument("--json", action="store_true", help="print a JSON list of objects, for programs")
-    parser.add_argument("--check", action="store_true", help="import each of them, and say how long that takes")
+    """Add ``--json`` and ``--check``."""
+    parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    parser.add_argument("--check", action="store_true", help="import each one and show how long that takes")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _checked(row: Row) -> tuple[Row, float | None]:
-    """What becomes of ``row`` when it is imported, and the seconds that takes, where anything would import it."""
+    """Import the object of ``row``; return its new state, and the seconds that importing takes, if it is tried."""
     from cthulhu_core.authoring.checks.importing import find_out
 
     if row.state in ("off", "broken", "clash"):
@@ -66,7 +65,7 @@ def _checked(row: Row) -> tuple[Row, float | None]:
     if reason:
         reason = f"{row.record} cannot be imported: {reason}"
     else:
-        # It has just been imported by another process, so that it can be by this one.
+        # The other process could import it, so this one can.
         try:
             if row.record.kind == "plugin":
                 validate(load(row))
@@ -78,7 +77,7 @@ def _checked(row: Row) -> tuple[Row, float | None]:
 
 
 def _cells(row: Row | None, seconds: float | None, options: argparse.Namespace) -> list[str]:
-    """A line of the table; its headings without a row."""
+    """Return a line of the table, or its headings if ``row`` is None."""
     if row is None:
         cells = ["NAME", "PACKAGE", "KIND", "STATE", "IMPORT", "REASON"]
     else:
@@ -102,7 +101,7 @@ def _fields(row: Row, seconds: float | None, options: argparse.Namespace) -> dic
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:
-    """The cells in aligned columns.
+    """Return the cells in aligned columns.
 
     >>> print(table([("NAME", "STATE"), ("CSVLogger", "offered")]))
     NAME       STATE

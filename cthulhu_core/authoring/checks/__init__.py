@@ -1,5 +1,5 @@
-"""What ``cthulhu check`` looks at in an installed package.
+"""The rules of ``cthulhu check`` for installed packages.
 
-package.py is what is read of it; metadata.py, offers.py, hooks.py, sources.py and imports.py have the rules, each a
-function from a package to what it finds; rules.py lists them. How findings are printed is in cli/check.py.
+``package.py`` reads a package. The rules are in ``metadata.py``, ``offers.py``, ``hooks.py``, ``sources.py`` and
+``imports.py``: functions from a package to findings. ``rules.py`` lists them, and ``cli/check.py`` prints the findings.
 """

@@ -1,4 +1,4 @@
-"""Rules for hooks and signatures. What a run refuses is said in validation.py, and asked there."""
+"""Rules for hooks and signatures; ``contract/conformance.py`` decides what a run refuses."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cthulhu_core.run.planned_logs import added_by
 
 
 def accepted(package: Package) -> Iterator[Finding]:
-    """A run accepts its callbacks and plugins: hooks and their arguments are real, declarations have known values."""
+    """A run accepts its callbacks and plugins: hooks and their arguments exist, declarations have known values."""
     for row, offered in package.loaded:
         if row.record.kind == "plugin":
             found = problems(offered)
         elif inspect.isclass(offered) and issubclass(offered, Callback):
             found = problems_of_class(offered)
         else:
-            continue  # offers.py says so
+            continue  # offers.py reports it
         for what, cure, member in found:
             yield Finding(what, package.place_of(row, offered, member), cure)
 
 
 def logs_are_known(package: Package) -> Iterator[Finding]:
-    """A plugin that takes part in every run says what it logs: where one does not, no run knows before it begins."""
+    """A plugin that is in every run declares what it logs, or no run knows its names in advance."""
     for row, offered in package.loaded:
         if row.record.kind == "plugin" and added_by(offered) is None:
             yield Finding(
@@ -37,7 +37,7 @@ def logs_are_known(package: Package) -> Iterator[Finding]:
 
 
 def defaults_are_fresh(package: Package) -> Iterator[Finding]:
-    """No default of a constructor is an object that all instances would share and change."""
+    """No default of a constructor is a mutable object that all instances share."""
     for row, offered in package.callbacks():
         for parameter in inspect.signature(offered).parameters.values():
             if isinstance(parameter.default, (list, dict, set, bytearray)):

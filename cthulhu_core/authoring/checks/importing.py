@@ -1,6 +1,6 @@
-"""What happens when a package is imported: a fresh process imports it, and says which module asked for what.
+"""Import a package in a new process, which reports which module imports what.
 
-:func:`find_out` is what others call; :func:`report` runs in that process.
+Call :func:`find_out`; :func:`report` runs in that process.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from types import FrameType, ModuleType
 from typing import Any
 
 _TIMEOUT = 120
-"""Seconds after which an import is given up."""
+"""Seconds after which an import is aborted."""
 
 _NOT_HEAVY = {"typing_extensions"}
-"""Packages of a single small file, as good as the standard library."""
+"""Packages of a single small file, which count as the standard library."""
 
 _CHILD = (
     "import json, sys; sys.path[:], modules = json.loads(sys.argv[1]); "
@@ -33,14 +33,14 @@ _CHILD = (
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of an import.
+    """The result of an import.
 
     Attributes:
-        seconds: how long it took.
-        others: packages that came with it, neither of the standard library nor of the core: name, file, line.
-        failed: modules that cannot be imported, and why.
-        printed: what it printed.
-        threads: how many threads it left running.
+        seconds: the time it took.
+        others: imported packages that belong neither to the standard library nor to the core: name, file, line.
+        failed: the reason for each module that cannot be imported.
+        printed: its output.
+        threads: the number of threads it left running.
     """
 
     seconds: float = 0.0
@@ -51,7 +51,7 @@ class Imported:
 
 
 def find_out(modules: Sequence[str]) -> Imported:
-    """Import ``modules`` in a process of its own."""
+    """Import ``modules`` in a new process, and return the result."""
     given = json.dumps([sys.path, modules])
     try:
         done = subprocess.run(
@@ -66,9 +66,9 @@ def find_out(modules: Sequence[str]) -> Imported:
 
 
 def report(modules: Sequence[str]) -> None:
-    """Import ``modules`` and print what came of it, as JSON."""
+    """Import ``modules`` and print the result as JSON."""
     own = {module.partition(".")[0] for module in modules}
-    # What comes with the contract is the core's, and imported where one of its names is named.
+    # The imports of the core itself do not count.
     importlib.import_module("cthulhu_core.run.run")
     watch = _Watch(own)
     sys.meta_path.insert(0, watch)
@@ -84,12 +84,12 @@ def report(modules: Sequence[str]) -> None:
     seconds = perf_counter() - began
     others = [(name, *place) for name, place in watch.asked.items() if name in sys.modules]
     found = Imported(seconds, others, failed, printed.getvalue(), threading.active_count() - threads)
-    # On a line of its own, whatever else has been written.
+    # On its own line, whatever else was printed.
     print("\n" + json.dumps(asdict(found)))  # noqa: T201 - what the other process reads
 
 
 class _Watch:
-    """The first finder on the path of imports: it finds nothing, and notes which line of the package asks for what."""
+    """A meta path finder that finds nothing, and records which line of the package imports what."""
 
     def __init__(self, own: set[str]) -> None:
         self._own = own
@@ -104,13 +104,13 @@ class _Watch:
         return None
 
     def _importer(self, frame: FrameType | None) -> tuple[str, int] | None:
-        """The line of the package that asks; None where another package does, which the package has asked for."""
+        """Return the line of the package that imports; None if another imported package does."""
         while frame is not None:
             module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
             if module in self._own:
                 return frame.f_code.co_filename, frame.f_lineno
             if module not in self._passed:
                 return None
-            # The machinery of imports, and names of the core that are imported when they are named.
+            # Frames of the import system, and of lazy names of the core.
             frame = frame.f_back
         return None

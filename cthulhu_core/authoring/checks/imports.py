@@ -1,4 +1,4 @@
-"""Rules for what happens when a package is imported."""
+"""Rules for importing a package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def loads(package: Package) -> Iterator[Finding]:
 
 
 def nothing_heavy(package: Package) -> Iterator[Finding]:
-    """Importing it brings the core and the standard library: all else waits until it is used."""
+    """Importing it imports only the core and the standard library; everything else waits until it is used."""
     for name, file, line in package.imported.others:
         yield Finding(
             f"importing it imports {name} ({package.imported.seconds:.1f} s in all) before anything is used",

@@ -1,4 +1,4 @@
-"""Rules for what a package says of itself: requirements, README, licence, versions of Python, types."""
+"""Rules for the metadata of a package: requirements, README, licence, Python versions, types."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from cthulhu_core.version import __version__
 _DEPENDENCIES = "pyproject.toml, [project] dependencies"
 
 
-# Which signs before a version say from which one on, and up to which one.
+# The operators that give a lower and an upper bound.
 _BOUNDS = {"floor": {">=", ">", "~=", "==", "==="}, "ceiling": {"<", "<=", "~=", "==", "==="}}
 
 
 def requirement() -> str:
-    """The requirement on the core for a package that is written now."""
+    """Return the requirement on the core for a new package."""
     major, minor = __version__.split(".")[:2]
     return f"cthulhu-core>={major}.{minor},<{int(major) + 1}"
 
 
 def requirement_on_core(package: Package) -> Iterator[Finding]:
-    """It says which versions of the core it was written for: from one on, and up to the next that may break it."""
+    """It requires a range of versions of the core: from the one it was written for to the next that may break it."""
     from packaging.specifiers import SpecifierSet
 
     cure = f'write "{requirement()}"'
@@ -41,9 +41,9 @@ def requirement_on_core(package: Package) -> Iterator[Finding]:
 
 
 def readme(package: Package) -> Iterator[Finding]:
-    """It has a description that is more than a line."""
+    """Its description is longer than a line."""
     metadata = package.distribution.metadata
-    # Where it stands depends on the version of the metadata.
+    # Its place depends on the version of the metadata.
     description = metadata.get("Description") or metadata.get_payload() or ""
     if not description.strip() or description.strip() == "UNKNOWN":
         yield Finding(
@@ -54,7 +54,7 @@ def readme(package: Package) -> Iterator[Finding]:
 
 
 def licence(package: Package) -> Iterator[Finding]:
-    """Its licence comes with it."""
+    """It includes its licence."""
     files = [PurePath(str(file)) for file in package.distribution.files or ()]
     informing = [file.name for file in files if any(part.endswith((".dist-info", ".egg-info")) for part in file.parts)]
     if not any(re.match(r"(licen[cs]e|copying)", name, re.IGNORECASE) for name in informing):
@@ -66,7 +66,7 @@ def licence(package: Package) -> Iterator[Finding]:
 
 
 def requires_python(package: Package) -> Iterator[Finding]:
-    """It says which versions of Python it is for."""
+    """It declares the Python versions it supports."""
     if not package.distribution.metadata.get("Requires-Python"):
         yield Finding(
             "it does not say which versions of Python it is for: pip installs it on all of them",
@@ -76,7 +76,7 @@ def requires_python(package: Package) -> Iterator[Finding]:
 
 
 def typed(package: Package) -> Iterator[Finding]:
-    """Type checkers are told that it has annotations."""
+    """It has py.typed, which tells type checkers that it is annotated."""
     for module, folder in package.folders.items():
         if not folder.is_dir():
             yield Finding(

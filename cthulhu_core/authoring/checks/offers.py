@@ -1,4 +1,4 @@
-"""Rules for what a package offers: names agree, nothing clashes, entry points stand for what they should."""
+"""Rules for entry points: names agree, nothing clashes, and each points to the right kind of object."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def usable(package: Package) -> Iterator[Finding]:
 
 
 def callbacks_are_classes(package: Package) -> Iterator[Finding]:
-    """An entry point for a callback stands for a class that is one."""
+    """The entry point of a callback points to a callback class."""
     for row, offered in package.loaded:
         if row.record.kind != "callback" or (inspect.isclass(offered) and issubclass(offered, Callback)):
             continue
@@ -52,7 +52,7 @@ def callbacks_are_classes(package: Package) -> Iterator[Finding]:
 
 
 def names_agree(package: Package) -> Iterator[Finding]:
-    """A callback is offered under the name of its class."""
+    """The entry point of a callback has the name of its class."""
     for row, offered in package.callbacks():
         if offered.__name__ != row.record.name:
             module = row.record.module
@@ -64,7 +64,7 @@ def names_agree(package: Package) -> Iterator[Finding]:
 
 
 def documented(package: Package) -> Iterator[Finding]:
-    """A callback says what it does."""
+    """A callback has a docstring."""
     for row, offered in package.callbacks():
         if not (offered.__dict__.get("__doc__") or "").strip():
             yield Finding(

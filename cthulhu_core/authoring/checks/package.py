@@ -1,4 +1,4 @@
-"""Package: an installed distribution as the rules see it, and Finding, what they say of it."""
+"""An installed distribution as the rules see it, and their findings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cthulhu_core.installed.registry import GROUPS, PluginError, Row, installed,
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong with a package.
+    """A problem of a package.
 
     Attributes:
         what: what was found.
@@ -32,11 +32,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Package:
-    """An installed distribution, and what it offers.
+    """An installed distribution and its entry points.
 
     Args:
-        distribution: as ``importlib_metadata`` has it.
-        rows: its entry points for cthulhu, with what the registry makes of them.
+        distribution: a distribution of ``importlib_metadata``.
+        rows: its entry points for cthulhu, with their states.
     """
 
     distribution: Any
@@ -49,7 +49,7 @@ class Package:
 
     @property
     def canonical_name(self) -> str:
-        """Its name as package indexes write it."""
+        """Its normalized name."""
         from packaging.utils import canonicalize_name
 
         return canonicalize_name(self.name)
@@ -61,12 +61,12 @@ class Package:
 
     @functools.cached_property
     def folders(self) -> dict[str, Path]:
-        """Its import packages, and modules that are a single file, by name: the folder, or the file."""
+        """The folders of its import packages, and the files of single modules, by name."""
         found = {}
         for module in sorted({row.record.module.partition(".")[0] for row in self.rows}):
             spec = importlib.util.find_spec(module) if module.isidentifier() else None
             if spec is None:
-                continue  # the registry says so
+                continue  # the registry reports it
             if spec.submodule_search_locations:
                 found[module] = Path(next(iter(spec.submodule_search_locations)))
             elif spec.origin:
@@ -74,19 +74,19 @@ class Package:
         return found
 
     def sources(self) -> Iterator[Path]:
-        """The files with its code."""
+        """Yield the files with its code."""
         for folder in self.folders.values():
             yield from sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]
 
     def where(self, file: Path, line: int) -> str:
-        """A place in its code, as it is to be printed."""
+        """Return a place in its code for printing."""
         for folder in self.folders.values():
             if file.is_relative_to(folder):
                 return f"{file.relative_to(folder.parent).as_posix()}:{line}"
         return f"{file}:{line}"
 
     def place_of(self, row: Row, offered: Any, member: str = "") -> str:
-        """Where that which an entry point stands for, or one of its functions, is defined; or else the entry point."""
+        """Return where the object of an entry point, or one of its members, is defined, or else the entry point."""
         defined: Any = offered if inspect.isclass(offered) or inspect.ismodule(offered) else type(offered)
         function = getattr(defined, member, None) if member else None
         if inspect.isfunction(function):
@@ -94,18 +94,18 @@ class Package:
         try:
             file = inspect.getsourcefile(defined)
             line = 1 if inspect.ismodule(defined) else inspect.getsourcelines(defined)[1]
-        except (OSError, TypeError):  # it is built in, or made while the program runs
+        except (OSError, TypeError):  # it is built in, or made at run time
             file = None
         return entry_point(row) if file is None else self.where(Path(file), line)
 
     @functools.cached_property
     def imported(self) -> Imported:
-        """What happens when it is imported, in a process of its own."""
+        """The result of importing it in a new process."""
         return find_out(sorted({row.record.module for row in self.rows if row.state not in ("broken", "clash")}))
 
     @functools.cached_property
     def _entries(self) -> list[tuple[Row, Any, str]]:
-        """Its entry points that the registry can use: what each stands for, or why it cannot be imported."""
+        """Return its usable entry points with the object of each, or the reason why it cannot be imported."""
         found = []
         for row in self.rows:
             module = row.record.module
@@ -122,29 +122,29 @@ class Package:
 
     @property
     def loaded(self) -> list[tuple[Row, Any]]:
-        """What its entry points stand for, as far as they can be imported."""
+        """The objects of its entry points that can be imported."""
         return [(row, offered) for row, offered, cause in self._entries if not cause]
 
     @property
     def failures(self) -> list[tuple[Row, str]]:
-        """The entry points that cannot be imported, and why."""
+        """The entry points that cannot be imported, with the reasons."""
         return [(row, cause) for row, _, cause in self._entries if cause]
 
     def callbacks(self) -> Iterator[tuple[Row, type[Callback]]]:
-        """Its callbacks: what is offered as one and is none is left out."""
+        """Yield its callbacks, without objects that only claim to be one."""
         for row, offered in self.loaded:
             if row.record.kind == "callback" and inspect.isclass(offered) and issubclass(offered, Callback):
                 yield row, offered
 
 
 def entry_point(row: Row) -> str:
-    """Where an entry point stands."""
+    """Return the place of an entry point for printing."""
     (group,) = (group for group, kind in GROUPS.items() if kind == row.record.kind)
     return f'pyproject.toml, [project.entry-points."{group}"] {row.record.name}'
 
 
 def find(name: str) -> Package | None:
-    """The installed distribution of this name, however it is written; None if there is none."""
+    """Return the installed distribution with this name, in any spelling; None if there is none."""
     from importlib_metadata import PackageNotFoundError, distribution
     from packaging.utils import canonicalize_name
 
@@ -157,5 +157,5 @@ def find(name: str) -> Package | None:
 
 
 def offering() -> list[str]:
-    """The names of all installed distributions that offer something."""
+    """Return the names of all installed distributions with entry points for cthulhu."""
     return sorted({record.distribution for record in installed()})

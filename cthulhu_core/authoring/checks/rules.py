@@ -1,4 +1,4 @@
-"""All rules, in the order in which what they find is printed."""
+"""All rules, in the order in which their findings are printed."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ RULES: tuple[Callable[[Package], Iterator[Finding]], ...] = (
 
 
 def findings(package: Package) -> list[Finding]:
-    """Everything that the rules find, each once."""
+    """Return the findings of all rules, each once."""
     return list(dict.fromkeys(finding for rule in RULES for finding in rule(package)))

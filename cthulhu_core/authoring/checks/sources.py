@@ -1,4 +1,4 @@
-"""Rules for the source, which is read and not run."""
+"""Rules for the source code, which is parsed and not run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cthulhu_core.authoring.checks.package import Finding, Package
 
 _CORE = "cthulhu_core"
 _PUBLIC_MODULES = ("testing",)
-"""The modules of the core that others may import, beside the core itself."""
+"""The modules of the core that packages may import, besides the core itself."""
 
 
 def public_names(package: Package) -> Iterator[Finding]:
-    """Of the core, it imports nothing but what stays: public names."""
+    """It imports only public names of the core."""
     for file in package.sources():
         try:
             tree = ast.parse(file.read_bytes())
@@ -42,7 +42,7 @@ def _private_imports(node: ast.AST) -> list[str]:
 
 
 def _is_public(module: str) -> bool:
-    """Whether a module may be imported by others."""
+    """Return whether packages may import a module."""
     top, _, below = module.partition(".")
     return top != _CORE or below.partition(".")[0] in ("", *_PUBLIC_MODULES)
 
