@@ -1,1 +1,1 @@
-"""Models that train themselves: Lump (any module), Pile (a list of layers), and the layers of a Pile."""
+"""Models that train themselves: Lump, Pile, and the layers of a Pile."""

@@ -1,4 +1,4 @@
-"""Test kit for authors of callbacks: the standard tests of a callback and of a package, and fixtures.
+"""Test kit for authors: standard tests of callbacks and packages, and fixtures.
 
 Needs pytest. Nothing in cthulhu imports this package, and pytest does not load it by itself. The fixtures are in
 :mod:`cthulhu_core.testing.fixtures`.

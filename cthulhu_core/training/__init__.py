@@ -1,1 +1,1 @@
-"""Training on torch: the loop, its batches, and the names of losses, metrics and optimizers."""
+"""Training on torch: the loop, its batches, losses, metrics and optimizers."""

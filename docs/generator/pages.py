@@ -1,8 +1,8 @@
-"""The pages that are made when the site is built, and the lists in the pages that are written by hand.
+"""Generates pages of the site, and parts of the pages that are written by hand.
 
-One page for each callback, one for each package, the reference of the hooks, what an author imports. What they say is
-read from what is installed: docstrings, specifications, metadata. A line ``<!-- generated: NAME -->`` in a page is
-where the function ``NAME`` puts its text.
+There is a page for each callback and each package, the reference of the hooks, and the names for authors. Their content
+comes from installed packages: docstrings, specifications, metadata. The function ``NAME`` writes the text for a line
+``<!-- generated: NAME -->`` in a page.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from typing import Any
 import griffe
 import pluggy
 import yaml
-from cthulhu_core.callback import METHODS, Callback
-from cthulhu_core.hookspecs import HOOKS
-from cthulhu_core.registry import CORE_NAMES, OFFICIAL, installed
 from docstrings import markdown
+from floors import layers, picture
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import cthulhu_core
 from cthulhu_core.contract import hookspecs
+from cthulhu_core.contract.callback import METHODS, Callback
+from cthulhu_core.contract.hookspecs import HOOKS
+from cthulhu_core.installed.registry import CORE_NAMES, OFFICIAL, installed
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,7 +38,7 @@ else:
 
 CORE = "cthulhu-core"
 CALLBACKS = {**dict.fromkeys(CORE_NAMES, CORE), **OFFICIAL}
-"""Every documented callback and the package that it is in; a user's own class, ``Callback``, is the first of them."""
+"""Every documented callback and its package, beginning with ``Callback``."""
 PACKAGES = sorted({*OFFICIAL.values()})
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
@@ -79,7 +80,7 @@ def _callback_page(name: str) -> str:
 
 
 def _identifier(name: str) -> str:
-    """Where a callback's class is, as an author would import it."""
+    """Return the path of a callback's class, as an author would import it."""
     if CALLBACKS[name] == CORE:
         return f"cthulhu_core.{name}"
     (record,) = [record for record in installed() if (record.kind, record.name) == ("callback", name)]
@@ -87,7 +88,7 @@ def _identifier(name: str) -> str:
 
 
 def _summary(name: str) -> str:
-    """What a callback does, in one line: of a package, what its metadata say."""
+    """Return what a callback does, in one line: for a package, from its metadata."""
     if CALLBACKS[name] == CORE:
         line = (inspect.getdoc(getattr(cthulhu_core, name)) or "").partition("\n")[0]
     else:
@@ -96,7 +97,7 @@ def _summary(name: str) -> str:
 
 
 def _captions(docs: Path) -> dict[str, dict[str, str]]:
-    """For each callback the file, the alternative text and the caption of its picture."""
+    """Return file, alternative text and caption of the picture of each callback."""
     captions: dict[str, dict[str, str]] = yaml.safe_load((docs / "pictures" / "captions.yml").read_text("utf-8"))
     return captions
 
@@ -142,7 +143,7 @@ from cthulhu.callbacks import {name}
 
 
 def callbacks(docs: Path) -> str:
-    """The table of all callbacks."""
+    """Return the table of all callbacks."""
     lines = ["| callback | what it does | package |", "|---|---|---|"]
     for name in sorted(CALLBACKS, key=str.lower):
         package = CALLBACKS[name]
@@ -159,7 +160,7 @@ def _package_page(name: str) -> str:
 
 
 def _package(name: str, root: Path) -> str:
-    """What a package says about itself: its README, as it is published, and what has changed."""
+    """Return the page of a package: its published README, and its changelog."""
     readme = metadata(name).json["description"]
     changes = (root / "plugins" / name / "CHANGELOG.md").read_text("utf-8")
     names = [f"[{callback}](../{_callback_page(callback)})" for callback in CALLBACKS if CALLBACKS[callback] == name]
@@ -168,13 +169,13 @@ def _package(name: str, root: Path) -> str:
 
 
 def _demoted(text: str) -> str:
-    """A page as a section of another one."""
+    """Return a page as a section of another one."""
     return re.sub(r"^(#+) ", r"#\1 ", text, flags=re.MULTILINE)
 
 
 def official_packages(docs: Path) -> str:
-    """The packages of this repository, as a table."""
-    lines = ["| package | brings | what it does |", "|---|---|---|"]
+    """Return the packages of this repository as a table."""
+    lines = ["| package | provides | what it does |", "|---|---|---|"]
     for name in PACKAGES:
         brings = ", ".join(f"[`{each}`](callbacks/{each}.md)" for each in CALLBACKS if CALLBACKS[each] == name)
         lines.append(f"| [`{name}`]({_package_page(name)}) | {brings} | {_first_summary(name)} |")
@@ -186,7 +187,7 @@ def _first_summary(package: str) -> str:
 
 
 def example_packages(docs: Path) -> str:
-    """The packages below ``examples/plugins``, as their metadata describe them."""
+    """Return the packages in ``examples/plugins``, described by their metadata."""
     lines = ["| package | what it does |", "|---|---|"]
     for file in sorted((docs.parent / "examples" / "plugins").glob("*/pyproject.toml")):
         project = tomllib.loads(file.read_text("utf-8"))["project"]
@@ -196,11 +197,11 @@ def example_packages(docs: Path) -> str:
 
 
 def other_packages(docs: Path) -> str:
-    """The packages of others, as ``packages.yml`` lists them."""
+    """Return the packages of others that ``packages.yml`` lists."""
     entries: list[dict[str, Any]] = yaml.safe_load((docs / "packages.yml").read_text("utf-8"))
     if not entries:
         return "None is listed yet. Yours can be the first."
-    lines = ["| package | brings | what it does |", "|---|---|---|"]
+    lines = ["| package | provides | what it does |", "|---|---|---|"]
     for entry in entries:
         brings = ", ".join(f"`{name}`" for name in entry["brings"])
         link = f"[`{entry['name']}`]({entry['address']})" if entry.get("address") else f"`{entry['name']}`"
@@ -212,18 +213,18 @@ def other_packages(docs: Path) -> str:
 
 
 def loop(docs: Path) -> str:
-    """The specifications' own words: the loop as pseudocode, and what holds for all hooks."""
+    """Return the docstring of the specifications: the loop as pseudocode, and rules for all hooks."""
     return markdown(inspect.getdoc(hookspecs) or "").partition("\n\n")[2]
 
 
 def loop_hooks(docs: Path) -> str:
-    """The hooks that methods of a callback are called by."""
+    """Return the hooks that call methods of callbacks."""
     methods = {hook: method for method, hook in METHODS.items()}
     return "\n".join(_hook(hook, _method(methods[hook])) for hook in HOOKS if hook in methods)
 
 
 def service_hooks(docs: Path) -> str:
-    """The hooks that a plugin answers outside the loop."""
+    """Return the hooks of plugins outside the loop."""
     manager = pluggy.PluginManager("cthulhu")
     manager.add_hookspecs(hookspecs)
     first = "The first answer that is not None is taken."
@@ -257,13 +258,13 @@ def _method(name: str) -> str:
 
 
 def author_names(docs: Path) -> str:
-    """Everything that ``cthulhu_core`` offers and that has no page of its own."""
+    """Return the reference of all names in ``cthulhu_core`` without a page of their own."""
     names = [name for name in cthulhu_core.__all__ if name not in CORE_NAMES and name[0] != "_" and name != "Logs"]
     return "\n".join(f"::: cthulhu_core.{name}\n" for name in names)
 
 
 def contract_tests(docs: Path) -> str:
-    """What the contract of callbacks tests: each base class a paragraph, each test a line."""
+    """Return the standard tests of a callback: a paragraph for each base class, a line for each test."""
     from cthulhu_core.testing import CallbackContract
 
     text = ""
@@ -280,7 +281,7 @@ def _first_line(documented: object) -> str:
 
 
 def fixtures(docs: Path) -> str:
-    """The fixtures that a ``conftest.py`` can import, and the reference of what they give."""
+    """Return the fixtures for ``conftest.py``, and the reference of the objects they return."""
     module = griffe.load("cthulhu_core.testing.fixtures")
     found = [each for each in module.functions.values() if any("fixture" in str(d.value) for d in each.decorators)]
     lines = ["| fixture | what it is |", "|---|---|"]
@@ -296,11 +297,16 @@ def fixtures(docs: Path) -> str:
     return "\n".join([*lines, "", *reference])
 
 
+def floors(docs: Path) -> str:
+    """Return the picture of the floors of the core."""
+    return picture(layers(docs.parent))
+
+
 PARTS: dict[str, Callable[[Path], str]] = {
     part.__name__: part
     for part in (
-        *(author_names, callbacks, contract_tests, example_packages, fixtures),
+        *(author_names, callbacks, contract_tests, example_packages, fixtures, floors),
         *(loop, loop_hooks, official_packages, other_packages, service_hooks),
     )
 }
-"""What stands where a page has ``<!-- generated: NAME -->``."""
+"""The functions that fill ``<!-- generated: NAME -->``."""
