@@ -9,9 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
-import cthulhu.callbacks
 from cthulhu_core.contract.callback import Callback
-from cthulhu_core.installed.registry import rows
+from cthulhu_core.installed.registry import callback, rows
 from cthulhu_core.testing.failure_messages import broken
 
 
@@ -88,10 +87,10 @@ class PackageContract:
                 expected=str(expected), found=str(found),
                 cure="correct [project.entry-points] in pyproject.toml, or the test; then install the package again",
             )  # fmt: skip
-        if getattr(cthulhu.callbacks, name) is not self.callback:
+        if callback(name) is not self.callback:
             broken(
                 self.callback, f"is not cthulhu.callbacks.{name}",
-                expected=repr(self.callback), found=repr(getattr(cthulhu.callbacks, name)),
+                expected=repr(self.callback), found=repr(callback(name)),
                 cure="correct the value of the entry point",
             )  # fmt: skip
 
