@@ -268,7 +268,7 @@ class Verbs(Conjurable):
 def _as_returned(values: Mapping[str, Any], names: Sequence[str]) -> Any:
     """Return the loss alone, or a list with the metrics after it, as Keras does."""
     if not values:
-        raise ValueError("the data gave no batch: expected at least one")
+        raise ValueError("the data yielded no batch: expected at least one")
     return [values[name] for name in names] if len(names) > 1 else values["loss"]
 
 

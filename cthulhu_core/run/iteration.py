@@ -137,7 +137,7 @@ class Iteration:
 
 
 def _steps(data: Any) -> int | None:
-    """Return how many batches ``data`` gives, if it knows."""
+    """Return how many batches ``data`` has, if it knows."""
     try:
         steps: int | None = data.steps if hasattr(data, "steps") else len(data)
     except TypeError:  # a generator, or a loader whose dataset has no length

@@ -1,4 +1,4 @@
-"""What a run gives to checkpoints, and takes back from them."""
+"""The state that a run saves to checkpoints and loads from them."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Files(Subject):
         )
         error = outcome.error
         if error is not None and begun:
-            broken(callback, "says in the midst of training that it cannot write",
+            broken(callback, "reports in the middle of training that it cannot write",
                    expected=expected, found=described_error(error), cure=cure)  # fmt: skip
         if error is not None and not (isinstance(error, OSError) and _names_a_path(error)):
             broken(callback, "does not say which path cannot be written",

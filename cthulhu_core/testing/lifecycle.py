@@ -128,7 +128,7 @@ class Lifecycle(Subject):
 
     def _expect(self, callback: object, outcome: Outcome, kind: type[BaseException], when: str) -> None:
         cure = (
-            "let on_exception(), on_train_end() and on_teardown() come at any time, in the midst of an epoch, too; an "
+            "let on_exception(), on_train_end() and on_teardown() come at any time, also in the middle of an epoch; an "
             "exception may be any BaseException, and have no arguments"
         )
         succeed(callback, outcome, when, cure)

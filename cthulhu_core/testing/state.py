@@ -69,12 +69,12 @@ class State(Subject):
 
     def test_run_resumed_in_the_midst_of_an_epoch_ends_as_one_never_interrupted(self) -> None:
         """A crash between two batches makes no difference, either."""
-        self._compare_with_resumed("batch_begin", BATCHES + 2, "in the midst of an epoch")
+        self._compare_with_resumed("batch_begin", BATCHES + 2, "in the middle of an epoch")
 
     def test_it_survives_pickling_when_it_says_so(self) -> None:
         """A pickled copy, made before or after a training, logs what the original does."""
         if not self.picklable:
-            pytest.skip("it does not say that it survives pickling: picklable = True in the test does")
+            pytest.skip("pickling is not promised: set picklable = True in the test class to check it")
         callback = self.make()
         cure = "leave out of __getstate__() what belongs to one process: the run, the model, open files, threads"
         for when in ("before its first training", "after a training"):

@@ -1,7 +1,7 @@
 """The batches of an epoch, as a loop sees them.
 
-Arrays are cut into batches in ``array_batches.py``; data that gives batches of its own is in ``iterable_batches.py``;
-``data.py`` tells which of the two it is. Both are iterated once an epoch and give ``(inputs, targets, weights)`` on the
+Arrays are cut into batches in ``array_batches.py``; data that yields batches is in ``iterable_batches.py``;
+``data.py`` tells which of the two it is. Both are iterated once per epoch and yield ``(inputs, targets, weights)`` on the
 device of the model.
 """
 

@@ -1,4 +1,4 @@
-"""Batches that an iterable gives: a ``DataLoader``, a list of batches, a generator."""
+"""Batches from an iterable: a ``DataLoader``, a list of batches, a generator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cthulhu_core.training.structure import apply
 
 
 class IterableBatches:
-    """The batches that an iterable gives.
+    """The batches of an iterable.
 
     Args:
         data: yields ``(inputs, targets)`` or ``(inputs, targets, weights)``, or only inputs for ``predict``.
@@ -140,7 +140,7 @@ class IterableBatches:
         return self._exhausted
 
     def _no_batch(self) -> ValueError:
-        return ValueError(f"{self._what} gave no batch: expected at least one")
+        return ValueError(f"{self._what} yielded no batch: expected at least one")
 
     def _warn_of_end(self, when: str) -> None:
         cure = ", and a generator cannot begin again: let it go on, or ask for fewer batches"
@@ -154,7 +154,7 @@ class IterableBatches:
             inputs, targets, weights = (*item, None, None)[:3]
         else:
             raise ValueError(
-                f"{self._what} gave a {type(item).__name__} of {len(item)}: expected (inputs, targets) or "
+                f"{self._what} yielded a {type(item).__name__} of {len(item)}: expected (inputs, targets) or "
                 "(inputs, targets, weights); several inputs go into a list or dict of their own"
             )
         inputs = apply(self._input, inputs)

@@ -57,13 +57,13 @@ class Loss:
             return value.mean() if value.ndim else value
         if self.per_sample is None:
             raise ValueError(
-                f"the loss {self.name} gives one number for a whole batch, which class_weight and sample_weight "
+                f"the loss {self.name} returns one number for a whole batch, which class_weight and sample_weight "
                 "cannot be applied to: use a loss that has reduction='none', or weigh inside the loss"
             )
         losses = self.per_sample(output, target)
         if losses.shape[:1] != weights.shape:
             raise ValueError(
-                f"the loss {self.name} gave shape {tuple(losses.shape)} for {len(weights)} samples: "
+                f"the loss {self.name} returned shape {tuple(losses.shape)} for {len(weights)} samples: "
                 "expected one number for each sample"
             )
         return (_mean_of_samples(losses) * weights.to(losses.dtype)).sum() / len(weights)
@@ -120,7 +120,7 @@ def match(output: Tensor, target: Tensor) -> Tensor:
         if [size for size in target.shape if size != 1] != [size for size in output.shape if size != 1]:
             classes = target.numel() == math.prod(output.shape[:-1])
             raise ValueError(
-                f"targets have shape {tuple(target.shape)}, the model gives {tuple(output.shape)}: they must agree"
+                f"targets have shape {tuple(target.shape)}, the model returns {tuple(output.shape)}: they must agree"
                 + ("; for class numbers use loss='sparse_categorical_crossentropy'" if classes else "")
             )
         target = target.reshape(output.shape)
@@ -140,7 +140,7 @@ def class_numbers(output: Tensor, target: Tensor) -> Tensor:
         return target
     if target.numel() != math.prod(shape):
         raise ValueError(
-            f"targets have shape {tuple(target.shape)}, the model gives {tuple(output.shape)}: expected one class "
+            f"targets have shape {tuple(target.shape)}, the model returns {tuple(output.shape)}: expected one class "
             f"number for each of {tuple(shape)}; for one-hot targets use loss='categorical_crossentropy'"
         )
     return target.reshape(shape).long()
@@ -149,7 +149,7 @@ def class_numbers(output: Tensor, target: Tensor) -> Tensor:
 def _not_single(output: Any, target: Any) -> ValueError:
     if target is None:
         return ValueError("there are no targets to compare the model's outputs with: pass y, or data that has targets")
-    which, value = ("the model gives", output) if not isinstance(output, Tensor) else ("the targets are", target)
+    which, value = ("the model returns", output) if not isinstance(output, Tensor) else ("the targets are", target)
     number = f" of {len(value)}" if isinstance(value, (tuple, list, dict)) else ""
     return ValueError(
         f"{which} a {type(value).__name__}{number}, where the loss compares one tensor with one: "

@@ -75,5 +75,5 @@ def _made_by(
 ) -> optim.Optimizer:
     made = factory(parameters)
     if not isinstance(made, optim.Optimizer):
-        raise TypeError(f"the optimizer function {factory!r} gave {made!r}: expected a torch.optim.Optimizer")
+        raise TypeError(f"the optimizer function {factory!r} returned {made!r}: expected a torch.optim.Optimizer")
     return made

@@ -66,7 +66,7 @@ WINDOW = """\
 
 
 def progress() -> None:
-    """A terminal in the midst of the fourth epoch, each batch of which takes its time."""
+    """A terminal in the middle of the fourth epoch of a slow training."""
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
     process = subprocess.Popen([sys.executable, "-c", PROGRESS], stdout=child, stderr=child, cwd=FOLDER)

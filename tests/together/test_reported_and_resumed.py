@@ -67,7 +67,7 @@ def get(url: str, path: str):
         return json.load(answer)
 
 
-# Five batches in an epoch: in the midst of the second one, between two checkpoints; and right after its first batch.
+# Five batches in an epoch: in the middle of the second one, between two checkpoints; and right after its first batch.
 @pytest.mark.parametrize("kill", [7, pytest.param(5, marks=pytest.mark.slow)])
 def test_killed_training_goes_on_as_the_same_run(monitor, tmp_path, kill):
     assert train(monitor, tmp_path / "whole", "whole") == 0

@@ -88,7 +88,7 @@ def test_data_that_gives_nothing_to_learn_sizes_from() -> None:
     for data in (iter([]), (batch for batch in ())):
         model = Pile([Daoloth(1)])
         model.conjure("sgd", "mse")
-        with pytest.raises(ValueError, match="the data gave no batch: expected at least one"):
+        with pytest.raises(ValueError, match="the data yielded no batch: expected at least one"):
             model.summon(data, steps_per_epoch=2)
 
 
@@ -187,7 +187,7 @@ def test_arguments_for_arrays_beside_batches(model: Lump) -> None:
 def test_batches_of_too_many_parts() -> None:
     model = Lump(nn.Linear(3, 1))
     model.conjure("sgd", "mse")
-    with pytest.raises(ValueError, match=r"the data gave a tuple of 4: expected \(inputs, targets\)"):
+    with pytest.raises(ValueError, match=r"the data yielded a tuple of 4: expected \(inputs, targets\)"):
         model.summon(iter([(X, Y, Y, Y)]), steps_per_epoch=1)
 
 

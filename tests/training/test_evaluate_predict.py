@@ -164,7 +164,7 @@ def test_batches_of_their_own_take_weights() -> None:
 
 def test_no_batch_is_an_error() -> None:
     model = regression()
-    with pytest.warns(UserWarning, match="ended after 0 of 2"), pytest.raises(ValueError, match="gave no batch"):
+    with pytest.warns(UserWarning, match="ended after 0 of 2"), pytest.raises(ValueError, match="yielded no batch"):
         model.evaluate(iter([]), steps=2, verbose=0)
     with pytest.warns(UserWarning, match="ended after 0 of 2"), pytest.raises(ValueError, match="no batch"):
         model.predict(iter([]), steps=2)

@@ -287,12 +287,12 @@ def test_targets_of_one_column_may_lack_it() -> None:
 
 
 def test_targets_whose_dimensions_are_exchanged_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"targets have shape \(4, 3, 2\), the model gives \(4, 2, 3\)"):
+    with pytest.raises(ValueError, match=r"targets have shape \(4, 3, 2\), the model returns \(4, 2, 3\)"):
         loss("mse")(torch.zeros(4, 2, 3), torch.zeros(4, 3, 2))
 
 
 def test_wrong_kind_of_targets_names_the_loss_for_them() -> None:
-    with pytest.raises(ValueError, match=r"\(2,\), the model gives \(2, 3\).*sparse_categorical_crossentropy"):
+    with pytest.raises(ValueError, match=r"\(2,\), the model returns \(2, 3\).*sparse_categorical_crossentropy"):
         loss("categorical_crossentropy")(torch.ones(2, 3), torch.tensor([0, 1]))
     with pytest.raises(ValueError, match=r"\(2, 3\).*one-hot targets use loss='categorical_crossentropy'"):
         loss("sparse_categorical_crossentropy")(torch.ones(2, 3), torch.eye(3)[:2])

@@ -182,7 +182,7 @@ def test_names_of_outputs_must_agree() -> None:
 def test_one_loss_for_a_model_of_several_outputs_says_to_pass_several() -> None:
     model = Two()
     model.conjure("sgd", "mse")
-    with pytest.raises(ValueError, match="the model gives a tuple of 2.*a list or dict of losses"):
+    with pytest.raises(ValueError, match="the model returns a tuple of 2.*a list or dict of losses"):
         model.summon([A, B], NUMBER, verbose=0)
 
 

@@ -122,7 +122,7 @@ def test_mistakes_are_answered() -> None:
         Lump(nn.Linear(1, 1)).conjure("rmsprob", "mse")
     with pytest.raises(TypeError, match="optimizer is 0.1: expected a name"):
         Lump(nn.Linear(1, 1)).conjure(0.1, "mse")
-    with pytest.raises(TypeError, match="gave None: expected a torch.optim.Optimizer"):
+    with pytest.raises(TypeError, match="returned None: expected a torch.optim.Optimizer"):
         Lump(nn.Linear(1, 1)).conjure(lambda parameters: None, "mse")
 
 

@@ -296,7 +296,7 @@ def test_a_stop_that_was_asked_for_is_kept(saved: dict[str, Any]) -> None:
 
 @pytest.fixture
 def point() -> str:
-    """A checkpoint in the midst of an epoch."""
+    """A checkpoint in the middle of an epoch."""
     seed(0)
     summon(DATA["arrays"], [Drift(), Save()])
     return "1-2.mem"

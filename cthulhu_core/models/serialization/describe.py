@@ -133,7 +133,7 @@ def _configured(value: Any, where: str) -> dict[str, Any]:
         ) from error
     if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
         raise Indescribable(
-            f"{where}: {type(value).__name__}.get_config() gave {reprlib.repr(config)}: expected a dict of the "
+            f"{where}: {type(value).__name__}.get_config() returned {reprlib.repr(config)}: expected a dict of the "
             "constructor's arguments by name"
         )
     return config

@@ -52,7 +52,7 @@ def test_column_that_this_run_does_not_log_is_na(train, log):
 
 def test_name_that_the_file_lacks_and_no_metric_is_left_out_with_a_warning(train, log):
     log.write_text("epoch,loss\n0,0.5\n")
-    with pytest.warns(UserWarning, match="leaves out lr: .* its columns are epoch, loss"):
+    with pytest.warns(UserWarning, match="leaves out lr: .* its columns are those of its first row: epoch, loss"):
         train(CSVLogger(log, append=True), [{"loss": 0.25, "lr": 0.1}], initial_epoch=1, metrics=["loss"])
     assert log.read_text() == "epoch,loss\n0,0.5\n1,0.25\n"
 
@@ -105,8 +105,8 @@ def refused(train, log: Path, separator: str = ",", **arguments: object) -> str:
 def test_planned_metric_without_a_column_is_an_error_before_training(train, log):
     log.write_text("epoch,loss\n0,0.5\n")
     assert refused(train, log, metrics=["loss", "acc"], validation=True) == (
-        "CSVLogger('log.csv', separator=',', append=True): this run logs acc, val_loss, val_acc, which the file has no "
-        "columns for; its header is epoch,loss: train with the metrics and validation it was begun with, or name "
+        "CSVLogger('log.csv', separator=',', append=True): this run logs acc, val_loss, val_acc, but the file has no "
+        "such column; its header is epoch,loss: use the metrics and validation of the run that began it, or choose "
         "another file, or overwrite this one with append=False"
     )
 
@@ -114,9 +114,9 @@ def test_planned_metric_without_a_column_is_an_error_before_training(train, log)
 def test_other_separator_is_an_error_before_training(train, log):
     log.write_text("epoch;acc;loss\n0;0.25;0.5\n")
     assert refused(train, log) == (
-        "CSVLogger('log.csv', separator=',', append=True): expected a file whose first column is 'epoch', this one "
-        "begins 'epoch;acc;loss': pass separator=';', which it seems to have, or name another file, or overwrite this "
-        "one with append=False"
+        "CSVLogger('log.csv', separator=',', append=True): expected a file whose first column is 'epoch', but it "
+        "begins with 'epoch;acc;loss': pass separator=';', which the file seems to use, or choose another file, or "
+        "overwrite this one with append=False"
     )
 
 

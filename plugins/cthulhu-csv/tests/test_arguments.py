@@ -41,7 +41,7 @@ def test_filename_that_is_no_path_is_refused():
 @pytest.mark.parametrize("append", [False, True])
 def test_path_of_a_folder_is_an_error_before_training(train, tmp_path, append):
     epochs = Epochs()
-    with pytest.raises(IsADirectoryError, match=r"CSVLogger cannot write its file .* you may write to") as refusal:
+    with pytest.raises(IsADirectoryError, match=r"CSVLogger cannot write its file .* in a writable folder") as refusal:
         train([CSVLogger(tmp_path, append=append), epochs], [{"loss": 0.5}])
     assert refusal.value.filename == str(tmp_path)
     assert epochs.count == 0

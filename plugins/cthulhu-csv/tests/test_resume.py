@@ -1,4 +1,4 @@
-"""A resumed run goes on with the file at the row where its state was taken."""
+"""A resumed run continues the file at the row where its state was taken."""
 
 from __future__ import annotations
 

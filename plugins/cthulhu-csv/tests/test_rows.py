@@ -128,7 +128,7 @@ def test_name_that_appears_later_is_left_out_with_one_warning(train, log):
     with pytest.warns(UserWarning, match="CSVLogger leaves out") as caught:
         train(CSVLogger(log), epochs)
     assert [str(warning.message).replace(str(log), "log.csv") for warning in caught] == [
-        "CSVLogger leaves out lr: 'log.csv' has no such column; its columns are epoch, loss, as its first row has them"
+        "CSVLogger leaves out lr: 'log.csv' has no such column; its columns are those of its first row: epoch, loss"
     ]
     assert log.read_text() == "epoch,loss\n0,0.5\n1,0.25\n2,0.125\n"
 

@@ -20,5 +20,5 @@ class TestPackage(PackageContract):
             "Restoring model weights from the end of the best epoch",
             f"Epoch {epochs:05d}: early stopping",
             f"val_loss was best in epoch {best:05d}: {namespace['stop'].best:.6g}",
-            f"{epochs} epochs of 200; the model is that of epoch {best}: {namespace['stop'].best:.5f}",
+            f"{epochs} of 200 epochs; the model has the weights of epoch {best}: {namespace['stop'].best:.5f}",
         ]

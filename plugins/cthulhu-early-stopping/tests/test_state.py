@@ -125,6 +125,6 @@ def test_state_of_another_quantity_is_refused():
 def test_state_without_weights_is_taken_with_a_warning(train):
     first, second = EarlyStopping(), EarlyStopping(restore_best_weights=True)
     train(first, [3.0, 1.0])
-    with pytest.warns(UserWarning, match="weights of the best epoch so far, 00002, were not kept"):
+    with pytest.warns(UserWarning, match="did not keep the weights of its best epoch, 00002"):
         second.load_state_dict(first.state_dict())
     assert (second.best, second.best_weights) == (1.0, None)

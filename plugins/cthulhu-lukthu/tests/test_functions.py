@@ -112,7 +112,7 @@ def test_a_builtin_that_does_not_say_what_it_takes_is_taken():
         ({"on_batch_ends": None}, "did you mean on_batch_end?"),
         (
             {"verbose": 1},
-            "LuKthuCallback(verbose=...): there is no such method: there are on_train_begin, on_train_end, ",
+            "LuKthuCallback(verbose=...): there is no such method: expected one of on_train_begin, on_train_end, ",
         ),
         ({"on_epoch_end": 3}, "LuKthuCallback(on_epoch_end=3): expected a function; it is called with epoch, logs"),
         (

@@ -266,7 +266,7 @@ def test_a_terminal_has_a_line_and_anything_else_has_lines(monkeypatch):
     assert isinstance(logger.choose(1), Lines)
 
 
-def test_bar_of_a_run_that_goes_on_in_the_midst_of_an_epoch_counts_from_there(recorder):
+def test_bar_of_a_run_resumed_in_the_middle_of_an_epoch_counts_from_there(recorder):
     bar = ProgbarLogger("steps")
     with Run(SimpleNamespace(), epochs=1, callbacks=[bar], steps=5, verbose=1) as run:
         for _ in run.epochs():

@@ -167,7 +167,7 @@ def test_only_the_main_process_prints(train, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"factor": 1}, "factor is 1: the rate is multiplied by it; expected 0 <= factor < 1, e.g. 0.1"),
+        ({"factor": 1}, "factor is 1: it multiplies the rate; expected 0 <= factor < 1, e.g. 0.1"),
         ({"factor": 10.0}, "factor is 10.0"),
         ({"factor": -0.5}, "factor is -0.5"),
         ({"factor": math.nan}, "factor is nan"),

@@ -1,4 +1,4 @@
-"""CSVLogger, the callback. What stands in a cell and what a file already holds is in table.py."""
+"""CSVLogger. See table.py for the text of a cell and the header of an existing file."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from cthulhu_csv.table import MISSING, Header, cell, row_writer
 
 
 class CSVLogger(Callback):
-    """Streams the results of each epoch to a CSV file: one row an epoch, written at once.
+    """Streams the results of each epoch to a CSV file: one row per epoch, written as soon as the epoch ends.
 
-    The columns are ``epoch``, which counts from 0, and then what the first epoch logs, sorted by name. When
-    validation is planned its columns are there from the first row, and hold ``NA`` in the epochs without one.
-    One-dimensional values become one cell, ``[1, 2]``. Rows end in a line feed.
+    The columns are ``epoch``, counted from 0, and the values that the first epoch logs, sorted by name. If the run
+    validates, the validation columns exist from the first row and hold ``NA`` in epochs without validation. A
+    one-dimensional value fills one cell, ``[1, 2]``. Rows end in a line feed.
 
-    A failure while training is logged and does not end it. In distributed training, the main process writes. A run that
-    is resumed goes on with the file that it had, from the row at which the checkpoint was saved.
+    Write errors during training are logged and never stop it. In distributed training, the main process writes. A
+    resumed run continues the file at the row where its checkpoint was saved.
 
     Args:
-        filename: path of the file, e.g. ``"run/log.csv"``; folders that are missing are made.
+        filename: path of the file, e.g. ``"run/log.csv"``. Missing folders are created.
         separator: the character between two cells.
-        append: go on with the file, if there is one, under the header that it has; otherwise, overwrite it.
+        append: whether to add rows to an existing file, under its header, instead of overwriting it.
 
     Raises:
-        ValueError: ``separator`` is not one character, or cannot be told from a cell's text. Before training: with
-            ``append=True``, the file has no header of such a log, or it lacks a column for a planned metric.
-        TypeError: ``filename`` is not a path.
-        OSError: before training: the file cannot be written.
+        ValueError: If ``separator`` is not one character, or is a quote or a line end. Before training, if
+            ``append=True`` and the file does not begin with the header of such a log, or lacks a column for a metric
+            of the run.
+        TypeError: If ``filename`` is not a path.
+        OSError: Before training, if the file cannot be written.
 
     Example:
         >>> csv_logger = CSVLogger("training.log")
@@ -69,19 +70,19 @@ class CSVLogger(Callback):
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"CSVLogger cannot write its file ({error.strerror}): name one in a folder that you may write to",
+                f"CSVLogger cannot write its file ({error.strerror}): choose a path in a writable folder",
                 str(path),
             ) from error
         self._columns = list(header.columns)
         self._warned = False
-        # The state that says how much of it is kept is loaded later, if there is one.
+        # A resumed run may still load a state, which says how much of the file to keep.
         self._overwrites = self.run.resumed and not self.append
         if header.cut_off:
-            # Whoever wrote it was killed in the middle of a line: what is there stays.
+            # The process that wrote the file was killed in the middle of a line. Keep what it wrote.
             self._file.write("\n")
 
     def _planned(self) -> list[str]:
-        """The names that epochs are going to log, as far as the loop knows them."""
+        """Return the names that epochs will log, as far as the loop knows them."""
         return list(self.params["metrics"])
 
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
@@ -100,10 +101,10 @@ class CSVLogger(Callback):
         self._warn_of_new_names(logs)
 
     def _names(self, logs: Logs) -> set[str]:
-        """The columns of a new file whose first row is ``logs``."""
+        """Return the columns of a new file whose first row is ``logs``."""
         names = {*logs, *self._planned()}
         if self.params["do_validation"] and not any(name.startswith("val_") for name in names):
-            # A loop of one's own may say that it validates without saying what: rather an empty column than a lost one.
+            # A custom loop may announce validation without naming its metrics. An empty column beats a lost one.
             names |= {f"val_{name}" for name in logs}
         return names
 
@@ -113,31 +114,31 @@ class CSVLogger(Callback):
             self._warned = True
             warnings.warn(
                 f"CSVLogger leaves out {', '.join(new)}: {os.fspath(self.filename)!r} has no such column; its columns "
-                f"are {', '.join(self._columns)}, as its first row has them",
+                f"are those of its first row: {', '.join(self._columns)}",
                 stacklevel=2,
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """The columns, and the size of the file in bytes."""
+        """Return the columns, and the size of the file in bytes."""
         return {"columns": self._columns, "size": self._size}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Go on behind the row at which the state was taken; rows that were written after it are cut off.
+        """Continue after the last row written when the state was saved, and cut off later rows.
 
         Warns:
-            UserWarning: the file is shorter than it was, or it is not there: rows are missing.
+            UserWarning: If the file is missing or shorter than it was.
         """
         assert self._file is not None
         self._overwrites = False
         size = os.fstat(self._file.fileno()).st_size
         if size < state["size"]:
             warnings.warn(
-                f"CSVLogger goes on with {os.fspath(self.filename)!r}, which lacks rows: it had {state['size']} bytes "
-                f"when the checkpoint was saved, and has {size}",
+                f"CSVLogger continues {os.fspath(self.filename)!r}, which lacks rows: it had {state['size']} bytes "
+                f"when the checkpoint was saved, and has {size} now",
                 stacklevel=2,
             )
         self._file.truncate(min(size, state["size"]))
-        # A file that is not there gets a header of its own.
+        # A new file needs a header.
         self._columns = list(state["columns"]) if size else []
         self._size = min(size, state["size"])
 

@@ -1,4 +1,4 @@
-"""The file as a table: what a value looks like in a cell, and which header a file has."""
+"""The text of a cell, and the header of an existing file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MISSING = "NA"
 
 
 def row_writer(file: IO[str], separator: str) -> Writer:
-    """Writes rows that end in a line feed."""
+    """Return a writer whose rows end in a line feed."""
     return csv.writer(file, delimiter=separator, lineterminator="\n")
 
 
 def cell(value: Any) -> Any:
-    """What stands in the table for ``value``: numbers and strings as they are, one-dimensional values in brackets.
+    """Return the content of a cell: numbers and strings as they are, one-dimensional values in brackets.
 
     >>> cell(0.5), cell((1, 2)), cell(None)
     (0.5, '[1, 2]', 'NA')
@@ -34,56 +34,56 @@ def cell(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Arrays, tensors and their scalars as Python's numbers and lists."""
+    """Return arrays, tensors and their scalars as Python numbers and lists."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
 class Header(NamedTuple):
-    """The columns that a file has, none if it is new, and whether its last line was cut off."""
+    """The columns of a file (none if it is new), and whether its last line was cut off."""
 
     columns: tuple[str, ...] = ()
     cut_off: bool = False
 
     @classmethod
     def of(cls, path: Path, separator: str) -> Header:
-        """Read it from the file; of one that is empty or not there, the header of a new one.
+        """Read the header of a file. A missing or empty file has no columns.
 
         Raises:
-            OSError: the file cannot be read.
+            OSError: If the file cannot be read.
         """
         if not path.exists() or path.stat().st_size == 0:
             return cls()
         with path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             cut_off = file.read() != b"\n"
-        # Spreadsheets begin a file with a byte order mark.
+        # Spreadsheet programs begin a file with a byte order mark.
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             try:
                 columns = next(csv.reader(lines, delimiter=separator), [])
-            except csv.Error:  # not a table: no first column is as wrong as another one
+            except csv.Error:  # Not a table: any wrong first column gives the right error below.
                 columns = []
         return cls(tuple(columns) or ("",), cut_off)
 
     def check(self, path: Path, separator: str, planned: Iterable[str]) -> None:
-        """See that rows with ``planned`` values can be added under this header.
+        """Check that rows with ``planned`` values fit under this header.
 
         Raises:
-            ValueError: they cannot; the message says what the header is and what it lacks.
+            ValueError: If they do not. The message shows the header and what it lacks.
         """
         if not self.columns:
             return
         given = f"CSVLogger({str(path)!r}, separator={separator!r}, append=True)"
-        cure = "name another file, or overwrite this one with append=False"
+        cure = "choose another file, or overwrite this one with append=False"
         first = self.columns[0]
         if first != "epoch":
             other = first.removeprefix("epoch")[:1] if first.startswith("epoch") else ""
-            cure = f"pass separator={other!r}, which it seems to have, or {cure}" if other else cure
+            cure = f"pass separator={other!r}, which the file seems to use, or {cure}" if other else cure
             raise ValueError(
-                f"{given}: expected a file whose first column is 'epoch', this one begins {first[:40]!r}: {cure}"
+                f"{given}: expected a file whose first column is 'epoch', but it begins with {first[:40]!r}: {cure}"
             )
         missing = [name for name in planned if name not in self.columns]
         if missing:
             raise ValueError(
-                f"{given}: this run logs {', '.join(missing)}, which the file has no columns for; its header is "
-                f"{separator.join(self.columns)}: train with the metrics and validation it was begun with, or {cure}"
+                f"{given}: this run logs {', '.join(missing)}, but the file has no such column; its header is "
+                f"{separator.join(self.columns)}: use the metrics and validation of the run that began it, or {cure}"
             )

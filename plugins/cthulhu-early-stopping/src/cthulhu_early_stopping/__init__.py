@@ -1,4 +1,4 @@
-"""EarlyStopping: ends training when a monitored quantity has stopped improving."""
+"""EarlyStopping: stop training when a monitored quantity no longer improves."""
 
 from cthulhu_early_stopping.early_stopping import EarlyStopping
 

@@ -1,4 +1,4 @@
-"""EarlyStopping. Which value is better is said by ``cthulhu_core.Monitor``, how weights are kept in snapshot.py."""
+"""EarlyStopping. ``cthulhu_core.Monitor`` compares values, snapshot.py keeps the weights."""
 
 from __future__ import annotations
 
@@ -10,48 +10,49 @@ from cthulhu_early_stopping.snapshot import Snapshot
 
 
 class EarlyStopping(Callback):
-    """Ends training when a monitored quantity no longer improves.
+    """Stops training when a monitored quantity no longer improves.
 
-    An improvement is a value that beats the best one so far by more than ``min_delta``; NaN never is one. Epochs that
-    do not produce the quantity do not count, neither for ``patience`` nor against it. With ``restore_best_weights``
-    the model has the weights of its best epoch when training is over, however it ended: by this callback, by its last
-    epoch, by another callback, by an exception or an interrupt. Without a best epoch (every value was NaN, or none
-    beat ``baseline``) it keeps the weights it has. The optimizer's state is not restored.
+    A value is an improvement if it beats the best one so far by more than ``min_delta``. NaN never does. Epochs that do
+    not produce the quantity do not count towards ``patience``.
 
-    Takes part on all ranks of distributed training: each keeps the weights and buffers of its own model.
+    With ``restore_best_weights``, the model has the weights of its best epoch after training, no matter how training
+    ends: after its last epoch, by this or another callback, by an exception or an interrupt. Without a best epoch
+    (every value was NaN, or none beat ``baseline``), the model keeps its current weights. The state of the optimizer is
+    not restored.
+
+    In distributed training it runs in every process, and each keeps the weights and buffers of its own model.
 
     Args:
         monitor: name of the quantity in the logs of an epoch, e.g. ``"val_loss"`` or ``"loss"``.
-        min_delta: smallest change that counts as an improvement, in units of the quantity; its sign does not matter.
-        patience: epochs in a row with the quantity and without improvement after which training ends; 0 and 1 both
-            end it at the first of them. ``validation_freq`` greater than one makes epochs without ``val_`` values,
-            which are not counted.
-        verbose: 0 is silent; from 1 on it is printed which epoch ended training, which was the best, with which
-            value, and that weights were restored.
-        mode: ``"min"``: the quantity has to fall; ``"max"``: it has to rise; ``"auto"``: as the metric itself states,
-            or as its name says (see :class:`cthulhu_core.Monitor`).
-        baseline: the value that the first improvement has to beat; training ends if no epoch beats it in time.
-        restore_best_weights: whether the model gets back the weights, buffers included, that it had at the end of the
-            best epoch. They are kept in host memory, once.
-        start_from_epoch: index (from 0) of the first epoch whose value counts; earlier ones warm up.
+        min_delta: smallest change that counts as an improvement, in units of the quantity. Its sign does not matter.
+        patience: number of epochs in a row without improvement after which training stops. With 0 and with 1 it stops
+            at the first one. Epochs without the quantity, as with ``validation_freq=5``, do not count.
+        verbose: 0 is silent. With 1 or more, prints when training stopped, the best epoch and its value, and that
+            weights were restored.
+        mode: ``"min"`` if the quantity should fall, ``"max"`` if it should rise. ``"auto"`` uses the direction that the
+            metric object declares or that its name implies (see :class:`cthulhu_core.Monitor`).
+        baseline: value that the first improvement has to beat. Training stops if no epoch beats it within ``patience``.
+        restore_best_weights: whether to restore the weights of the best epoch, buffers included, when training ends.
+            One copy is kept in host memory.
+        start_from_epoch: index (from 0) of the first epoch whose value counts. Earlier epochs are a warm-up.
 
     Attributes:
-        wait: epochs with a value since the best one.
-        best: the best value so far; ±inf, or ``baseline``, before there was one.
-        best_epoch: index (from 0) of the epoch of the best value; None before there was one.
-        best_weights: a copy of the model's ``state_dict`` at the end of that epoch; None if there was none or
-            ``restore_best_weights`` is False. The next improvement overwrites its tensors: copy what you keep.
-        stopped: whether this callback ended training.
-        stopped_epoch: index (from 0) of the epoch in which it did; 0 if it did not.
+        wait: number of epochs with a value since the best one.
+        best: best value so far. ±inf, or ``baseline``, before the first improvement.
+        best_epoch: index (from 0) of the best epoch. None before the first improvement.
+        best_weights: copy of the model's ``state_dict`` at the end of the best epoch. None without a best epoch or if
+            ``restore_best_weights`` is False. The next improvement overwrites its tensors, so copy what you keep.
+        stopped: whether this callback stopped training.
+        stopped_epoch: index (from 0) of the epoch in which it stopped training. 0 if it did not.
 
     Raises:
-        ValueError: when made, if ``mode`` is none of the three, ``patience`` or ``start_from_epoch`` is negative or no
-            number, ``min_delta`` is not finite or ``baseline`` is NaN; when a state is loaded that belongs to another
+        ValueError: If ``mode`` is none of the three, ``patience`` or ``start_from_epoch`` is negative or not a number,
+            ``min_delta`` is not finite or ``baseline`` is NaN. On loading a state, if it belongs to another
             ``monitor``.
-        TypeError: in training, if what is logged under the monitored name is not a number.
+        TypeError: During training, if the value logged under the monitored name is not a number.
 
     Warns:
-        MonitorWarning: once a training, if the quantity is not in the logs although it was due; names the close ones.
+        MonitorWarning: Once per training, if an epoch that should log the quantity does not. Lists similar names.
 
     Example:
         >>> stop = EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)
@@ -95,12 +96,12 @@ class EarlyStopping(Callback):
 
     @property
     def best(self) -> float:
-        """The best value so far."""
+        """Best value so far."""
         return self._monitor.best
 
     @property
     def best_weights(self) -> dict[str, Any] | None:
-        """The weights of the best epoch, by their names in the model's ``state_dict``."""
+        """Weights of the best epoch, by their names in the model's ``state_dict``."""
         return self._snapshot.weights
 
     def on_train_begin(self, logs: Logs, /) -> None:
@@ -110,7 +111,7 @@ class EarlyStopping(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs, /) -> None:
         self._restored = False
         if self._snapshot.torn:
-            # Copying failed and training went on all the same: what was copied is of no epoch.
+            # Copying failed but training continued, so the snapshot mixes the weights of two epochs.
             self._snapshot = Snapshot()
 
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
@@ -138,7 +139,7 @@ class EarlyStopping(Callback):
             self._print(self._best_in_words())
 
     def _restore(self) -> None:
-        # A torn snapshot here means an interrupt while the best weights were copied: the model itself has them.
+        # A torn snapshot means that an interrupt hit the copying of the best weights: the model still has them.
         if not self.restore_best_weights or self._snapshot.weights is None or self._snapshot.torn:
             return
         self._print("Restoring model weights from the end of the best epoch")
@@ -155,7 +156,7 @@ class EarlyStopping(Callback):
             print(message)  # noqa: T201 - what verbose asks for
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters, the best value, and the best weights if they are kept."""
+        """Return the counters, the best value, and the best weights if they are kept."""
         if self._snapshot.torn:
             self._snapshot.take(self.model)
         return {
@@ -168,15 +169,15 @@ class EarlyStopping(Callback):
         }
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Go on where :meth:`state_dict` was taken; if training had been stopped there, it ends at once.
+        """Continue from :meth:`state_dict`. If this callback had stopped training by then, training stops at once.
 
-        A greater ``patience`` than the one that ended it lets it go on.
+        A greater ``patience`` than before lets training continue.
 
         Raises:
-            ValueError: it is the state of a callback that monitors another quantity.
+            ValueError: If the state belongs to a callback that monitors another quantity.
 
         Warns:
-            UserWarning: ``restore_best_weights`` is True, and the state comes from a training without it.
+            UserWarning: If ``restore_best_weights`` is True, but was False when the state was saved.
         """
         self._monitor.load_state_dict(state["monitor"])
         self.wait = state["wait"]
@@ -188,12 +189,12 @@ class EarlyStopping(Callback):
             self._snapshot.copy(state["best_weights"])
         elif self.restore_best_weights and self.best_epoch is not None:
             warnings.warn(
-                f"the weights of the best epoch so far, {self.best_epoch + 1:05d}, were not kept by the training that "
-                "is resumed (restore_best_weights was False): weights are restored only if a later epoch is better",
+                f"the resumed training did not keep the weights of its best epoch, {self.best_epoch + 1:05d} "
+                "(restore_best_weights was False): weights are restored only if a later epoch is better",
                 stacklevel=2,
             )
         if self.stopped:
             self.run.stop()
         elif state["stopped"]:
-            # A resumed run is stopped if the one before was: that stop was ours, and greater patience takes it back.
+            # The run resumes as stopped if this callback stopped it. A greater patience takes that back.
             self.model.stop_training = False

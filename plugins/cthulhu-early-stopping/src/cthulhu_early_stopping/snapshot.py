@@ -1,4 +1,4 @@
-"""One copy of a module's weights. When it is taken and put back is decided in early_stopping.py."""
+"""A copy of a module's weights. early_stopping.py decides when to take and restore it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Snapshot:
-    """A copy of what a module's ``state_dict`` holds: parameters, buffers, extra state.
+    """A copy of a module's ``state_dict``: parameters, buffers and extra state.
 
-    It is kept in host memory: a second set of weights on an accelerator may not fit there, and the copy, made at most
-    once an epoch, costs little beside the epoch. A snapshot taken again is written into the memory of the one before.
+    It lives in host memory: a second set of weights may not fit on an accelerator, and a copy at most once per epoch
+    costs little. Each snapshot reuses the memory of the one before.
 
     Attributes:
-        weights: from the names of ``state_dict`` to the copies; None before the first was taken.
-        torn: whether the last copying was interrupted, so that ``weights`` are partly older than the rest.
+        weights: the copies by their names in the ``state_dict``. None before the first snapshot.
+        torn: whether the last copy was interrupted, so that some ``weights`` are older than the rest.
     """
 
     def __init__(self) -> None:
@@ -28,11 +28,11 @@ class Snapshot:
     def take(self, model: torch.nn.Module) -> None:
         """Copy the weights of ``model``."""
         self.torn = True
-        # With keep_vars, weights that two modules share are one object, to be copied once.
+        # With keep_vars, weights that two modules share are one object and are copied once.
         self.copy(model.state_dict(keep_vars=True))
 
     def copy(self, weights: Mapping[str, Any]) -> None:
-        """Copy ``weights``, which are left alone."""
+        """Copy ``weights`` without changing them."""
         self.torn = True
         kept = self.weights or {}
         copies: dict[int, Any] = {}
@@ -47,19 +47,19 @@ class Snapshot:
         self.torn = False
 
     def restore(self, model: torch.nn.Module) -> None:
-        """Give ``model`` the weights; its parameters stay the same objects, so that its optimizer still holds them."""
+        """Load the weights into ``model``. Its parameters stay the same objects, so its optimizer stays valid."""
         assert self.weights is not None
         model.load_state_dict(self.weights)
 
 
 def _copied(value: Any, kept: Any) -> Any:
-    """A copy of ``value`` in host memory, in the place of ``kept`` if it fits there."""
+    """Return a copy of ``value`` in host memory, in the memory of ``kept`` if it fits."""
     if not hasattr(value, "detach"):
-        return copy.deepcopy(value)  # what a module gives as its extra state need not be a tensor
+        return copy.deepcopy(value)  # The extra state of a module need not be a tensor.
     if hasattr(value, "materialize"):
-        return value  # a lazy layer that has seen no data holds nothing to copy
+        return value  # A lazy layer without data has nothing to copy.
     if kept is value:
-        kept = None  # it was lazy when the last snapshot was taken
+        kept = None  # The layer was lazy at the last snapshot.
     value = value.detach()
     if getattr(kept, "shape", None) == value.shape and kept.dtype == value.dtype:
         return kept.copy_(value)

@@ -1,4 +1,4 @@
-"""LearningRateScheduler: the learning rate of each epoch, by a function."""
+"""LearningRateScheduler: set the learning rate of each epoch with a function."""
 
 from cthulhu_lr_scheduler.scheduler import LearningRateScheduler
 

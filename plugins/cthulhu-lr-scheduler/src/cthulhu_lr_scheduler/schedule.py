@@ -1,4 +1,4 @@
-"""What a schedule may take and what it may give."""
+"""The arguments and the return value of a schedule, checked."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 def of_epoch_and_rate(schedule: Callable[..., Any]) -> Callable[[int, float], Any]:
-    """``schedule`` as a function of epoch and rate, whether it takes both or the epoch alone.
+    """Return ``schedule`` as a function of epoch and rate, whether it takes both or only the epoch.
 
     Raises:
-        TypeError: it takes something else; the message shows its signature.
+        TypeError: If it takes anything else. The message shows its signature.
 
     Example:
         >>> of_epoch_and_rate(lambda epoch: 0.1 / (epoch + 1))(1, 0.1)
@@ -25,15 +25,15 @@ def of_epoch_and_rate(schedule: Callable[..., Any]) -> Callable[[int, float], An
         signature = inspect.signature(schedule)
     except ValueError:
         raise TypeError(
-            f"LearningRateScheduler(schedule={schedule!r}): {expected}, and this one does not say what it takes: "
-            "write lambda epoch, lr: ... around it"
+            f"LearningRateScheduler(schedule={schedule!r}): {expected}, but the signature of this one is unknown: "
+            "wrap it in lambda epoch, lr: ..."
         ) from None
     if _takes(signature, 2):
         return schedule
     if _takes(signature, 1):
         return lambda epoch, rate: schedule(epoch)
     name = getattr(schedule, "__name__", type(schedule).__name__)
-    raise TypeError(f"LearningRateScheduler(schedule={name}): {expected}, it takes {signature}")
+    raise TypeError(f"LearningRateScheduler(schedule={name}): {expected}, but it takes {signature}")
 
 
 def _takes(signature: inspect.Signature, count: int) -> bool:
@@ -45,10 +45,10 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
 
 
 def as_rate(value: Any, epoch: int) -> float:
-    """What a schedule gave for ``epoch``, as a rate.
+    """Return what a schedule returned for ``epoch`` as a float.
 
     Raises:
-        ValueError: it is not one finite number of at least 0; the message shows it and the epoch.
+        ValueError: If it is not a finite number of at least 0. The message shows it and the epoch.
 
     Example:
         >>> as_rate(1, epoch=0)
@@ -56,11 +56,11 @@ def as_rate(value: Any, epoch: int) -> float:
     """
     number = value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
     if not isinstance(number, (int, float)) or isinstance(number, bool):
-        problem = f"a {type(value).__name__}: expected one number"
+        problem = f"a {type(value).__name__}: expected a number"
     elif math.isnan(number) or math.isinf(number) or number < 0:
-        problem = "no learning rate: expected a finite number of at least 0"
+        problem = "not a learning rate: expected a finite number of at least 0"
     else:
         return float(number)
     raise ValueError(
-        f"LearningRateScheduler: the schedule gave {value!r} for epoch {epoch} (from 0), which is {problem}"
+        f"LearningRateScheduler: the schedule returned {value!r} for epoch {epoch} (from 0), which is {problem}"
     )

@@ -1,4 +1,4 @@
-"""LearningRateScheduler, the callback. How a rate is set is in cthulhu-core, what a schedule may be in schedule.py."""
+"""LearningRateScheduler. See schedule.py for what a schedule may be; cthulhu-core sets the rate."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from cthulhu_lr_scheduler.schedule import as_rate, of_epoch_and_rate
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate at the beginning of each epoch, to what a function of the epoch gives.
+    """Sets the learning rate at the beginning of each epoch with a function of the epoch.
 
-    The rate of an epoch is logged as ``lr`` at its end. Of an optimizer with several parameter groups the first one
-    gets the rate, and the others keep their ratio to it. In distributed training every process sets it.
+    The rate of each epoch is logged as ``lr`` at its end. With several parameter groups, the first group gets the rate
+    and the others keep their ratio to it. In distributed training, every process sets it.
 
     Args:
-        schedule: from the index of the epoch, which counts from 0, and the current rate to the new rate: an int, a
-            float, or an array or tensor of one number without dimensions. A function of the epoch alone will do;
-            which of the two it is, its signature says, once: one that can take two positional arguments gets two.
-        verbose: 0 is quiet, 1 prints a message each epoch.
+        schedule: function of the index of the epoch, from 0, and the current rate. It returns the new rate: an int, a
+            float, or a zero-dimensional array or tensor. It may also take the epoch alone: a function that can take
+            two positional arguments gets both.
+        verbose: 0 is silent, 1 prints a message each epoch.
 
     Raises:
-        TypeError: ``schedule`` cannot be called with an epoch and a rate, nor with an epoch.
-        ValueError: before training: the run has no optimizer. While training: the schedule gave something else
-            than a finite number that is not negative. What the schedule itself raises is raised as it is.
+        TypeError: If ``schedule`` takes neither an epoch and a rate nor an epoch.
+        ValueError: Before training, if the run has no optimizer. During training, if the schedule returns anything but
+            a finite number of at least 0. Errors inside the schedule are raised unchanged.
 
     Example:
         >>> halve = LearningRateScheduler(lambda epoch, lr: lr / 2 if epoch else lr, verbose=1)
@@ -39,7 +39,7 @@ class LearningRateScheduler(Callback):
         self._rate = of_epoch_and_rate(schedule)
 
     def on_train_begin(self, logs: Logs, /) -> None:
-        # Without an optimizer this is an error that says the cure, and here it comes before the first epoch.
+        # Raises without an optimizer: here, before the first epoch.
         learning_rate(self.run.optimizer)
 
     def on_epoch_begin(self, epoch: int, logs: Logs, /) -> None:

@@ -1,4 +1,4 @@
-"""LuKthuCallback: a callback made of functions."""
+"""LuKthuCallback: make a callback of functions."""
 
 from cthulhu_lukthu.functions import LuKthuCallback
 

@@ -1,4 +1,4 @@
-"""LuKthuCallback, the callback: functions in the place of methods."""
+"""LuKthuCallback: functions in place of methods."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ METHODS: dict[str, tuple[str, ...]] = {
     for name, method in vars(Callback).items()
     if name.startswith("on_") and inspect.isfunction(method)
 }
-"""The methods of a callback and what they are called with."""
+"""The methods of a callback and their arguments."""
 
 
 class LuKthuCallback(Callback):
-    """A callback made of functions, for what is too small for a class.
+    """A callback made of functions, for jobs too small for a class.
 
-    Each function is called with positional arguments, so that its parameters may have any names: ``epoch, logs`` at
-    the begin and end of an epoch, ``batch, logs`` at those of a batch, ``logs`` at those of training. What it
-    returns is ignored; what it raises ends training. Only the functions that are given take part in the run, and
-    only ``on_batch_end`` has the values of each batch read from the device.
+    Each function is called with positional arguments, so its parameters may have any names: ``epoch, logs`` at the
+    beginning and end of an epoch, ``batch, logs`` at those of a batch, ``logs`` at those of training. Return values are
+    ignored, and errors stop training. Functions that you leave out cost nothing. Only ``on_batch_end`` reads the values
+    of each batch from the device.
 
-    Each process of distributed training calls them. For functions that write a file, set ``ranks = "main"`` on the
+    In distributed training, every process calls the functions. If they write a file, set ``ranks = "main"`` on the
     callback before training.
 
     Args:
@@ -36,12 +36,12 @@ class LuKthuCallback(Callback):
         on_batch_begin: called at the beginning of every training batch.
         on_batch_end: called at the end of every training batch.
         on_train_begin: called when training begins.
-        on_train_end: called when training has ended.
+        on_train_end: called when training ends.
         others: any other method of ``Callback`` by its name, e.g. ``on_test_end``.
 
     Raises:
-        TypeError: there is no such method, what is given cannot be called, or cannot be called with the arguments of
-            its method; the message says which.
+        TypeError: If there is no such method, the value is not callable, or it cannot take the arguments of its
+            method. The message names the argument.
 
     Example:
         >>> losses = open("losses.txt", mode="wt", buffering=1)
@@ -73,20 +73,20 @@ class LuKthuCallback(Callback):
         }
         for name, function in given.items():
             _check(name, function)
-        # A run registers the methods that an instance has of its own, so the others cost nothing.
+        # A run registers only the methods that an instance overrides, so the others cost nothing.
         vars(self).update({name: function for name, function in given.items() if function is not None})
 
 
 def _check(name: str, function: Any) -> None:
-    """See that ``function`` can stand in the place of the method ``name``.
+    """Check that ``function`` can take the place of the method ``name``.
 
     Raises:
-        TypeError: it cannot.
+        TypeError: If it cannot.
     """
     if name not in METHODS:
-        # Keras also knows the batch hooks of training as on_train_batch_...
+        # Keras has on_train_batch_... as another name of the batch hooks.
         close = difflib.get_close_matches(name.replace("on_train_batch_", "on_batch_"), METHODS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(METHODS)}"
+        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(METHODS)}"
         raise TypeError(f"LuKthuCallback({name}=...): there is no such method: {hint}")
     if function is None:
         return
@@ -97,7 +97,7 @@ def _check(name: str, function: Any) -> None:
     try:
         signature = inspect.signature(function)
     except ValueError:
-        return  # some functions written in C do not say what they take
+        return  # Some functions written in C have no signature.
     try:
         signature.bind(*arguments)
     except TypeError as error:

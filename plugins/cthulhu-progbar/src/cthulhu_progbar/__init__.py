@@ -1,4 +1,4 @@
-"""ProgbarLogger: the progress of training and its metrics, on stdout."""
+"""ProgbarLogger: show the progress of training and its metrics on stdout."""
 
 from cthulhu_progbar.logger import ProgbarLogger
 

@@ -1,6 +1,6 @@
-"""Where progress is shown: a line on a terminal, a widget in a notebook, lines in a file. What they say is in text.py.
+"""The displays of progress: a line on a terminal, a widget in a notebook, lines in a file. Their text is in text.py.
 
-tqdm draws the first two, and is imported when one of them is made.
+tqdm draws the first two and is imported only for them.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from cthulhu_progbar.text import Progress, last_line, running_line
 
 
 class Display(Protocol):
-    """Shows one progress after the other, each from the first :meth:`show` to :meth:`end`."""
+    """Shows one progress after another, each from its first :meth:`show` to its :meth:`end`."""
 
     running: bool
-    """Whether anything is shown before the end."""
+    """Whether it shows anything before the end."""
 
     def wants(self, progress: Progress) -> bool:
-        """Whether this progress, whose values are not read yet, is to be shown."""
+        """Return whether to show this progress. Its values are not read yet."""
 
     def show(self, progress: Progress) -> None:
-        """Show how far it has come."""
+        """Show the progress so far."""
 
     def clear(self) -> None:
-        """Leave the line to others, until it is shown again."""
+        """Free the line for other output until the next :meth:`show`."""
 
     def end(self, progress: Progress) -> None:
-        """Show the last of it, in a way that stays."""
+        """Show the final progress, permanently."""
 
 
 def choose(verbose: int) -> Display:
-    """The display for standard output as it is now.
+    """Return the display for the current standard output.
 
     Args:
-        verbose: 1 for progress while it runs; 2 for one line when it ends.
+        verbose: 1 for running progress, 2 for one line at the end.
     """
     stream = sys.stdout
     if verbose != 1:
@@ -47,7 +47,7 @@ def choose(verbose: int) -> Display:
 
 
 def _in_notebook() -> bool:
-    """Whether tqdm would draw a widget."""
+    """Return whether tqdm would draw a widget."""
     if "IPython" not in sys.modules:
         return False
     from tqdm.auto import tqdm
@@ -57,7 +57,7 @@ def _in_notebook() -> bool:
 
 
 class TerminalLine:
-    """A line that is drawn over and over, as wide as the terminal then is, and replaced by its summary."""
+    """A line that is redrawn at the current width of the terminal and finally replaced by a summary."""
 
     running = True
 
@@ -65,7 +65,7 @@ class TerminalLine:
         from tqdm import tqdm
 
         class Line(tqdm):  # type: ignore[type-arg]  # only its stubs are generic
-            # Whoever draws decides when: no thread that does it too.
+            # The callback decides when to draw, so tqdm needs no thread for it.
             monitor_interval = 0
 
         self._stream = stream
@@ -76,7 +76,7 @@ class TerminalLine:
         return True
 
     def show(self, progress: Progress) -> None:
-        # The last column stays free: some terminals begin a new line when it is written to.
+        # Some terminals begin a new line after a character in the last column.
         columns = self._columns() - 1
         text = running_line(progress, columns)
         if self._line is None:
@@ -101,7 +101,7 @@ class TerminalLine:
     def end(self, progress: Progress) -> None:
         self.clear()
         columns = self._columns() - 1
-        # Ctrl-C in the middle of a drawing leaves more in the line than tqdm knows of.
+        # Ctrl-C during a drawing leaves text in the line that tqdm does not know about.
         self._tqdm.write(f"\r{'':{columns}}\r{last_line(progress, columns)}", file=self._stream)
         self._stream.flush()
 
@@ -131,14 +131,14 @@ class Widget:
         if self._widget is None:
             self._widget = self._tqdm(total=progress.total, file=self._stream)
         widget = self._widget
-        # It is made when it is first drawn, which may be long after the beginning.
+        # The first drawing, which creates the widget, may come long after the beginning.
         widget.n, widget.start_t = progress.done, time() - progress.seconds
         widget.set_description_str(progress.label, refresh=False)
         widget.set_postfix_str(", ".join(progress.values), refresh=False)
         widget.refresh()
 
     def clear(self) -> None:
-        """Nothing: what others print stands below the widget."""
+        """Do nothing: other output appears below the widget."""
 
     def end(self, progress: Progress) -> None:
         self.show(progress)
@@ -150,9 +150,9 @@ class Lines:
     """Lines of text for a file or a pipe, without control characters.
 
     Args:
-        stream: what they are written to.
-        most: so many lines for each progress; all but the last one are written when another part of it is done,
-            and :attr:`QUIET` seconds or more have passed since the one before.
+        stream: the file or pipe.
+        most: maximum number of lines for each progress. Lines before the last one are at least :attr:`QUIET` seconds
+            apart, and each covers another of ``most`` equal parts.
     """
 
     QUIET = 10.0
@@ -171,7 +171,7 @@ class Lines:
             return False
         since = progress.seconds - self._seconds
         if progress.total is None:
-            # Of an unknown length the parts are of time, each longer than the one before.
+            # Without a known length, the lines mark time, at growing intervals.
             return since >= self.QUIET * 6.0**self._written
         return since >= self.QUIET and self._part < self._part_of(progress) < self._most
 
@@ -183,7 +183,7 @@ class Lines:
         self._write(progress)
 
     def clear(self) -> None:
-        """Nothing: what is written stays."""
+        """Do nothing: written lines stay."""
 
     def end(self, progress: Progress) -> None:
         self._begin()

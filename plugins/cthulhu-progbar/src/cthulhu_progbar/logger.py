@@ -1,4 +1,4 @@
-"""ProgbarLogger, the callback: what is counted, and when it is shown. Where and how is in displays.py."""
+"""ProgbarLogger: count, and decide when to draw. displays.py draws."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from cthulhu_progbar.displays import Display, choose
 from cthulhu_progbar.text import Progress, value_texts
 
 INTERVAL = 0.05
-"""Seconds between two drawings, at least."""
+"""Minimum number of seconds between two drawings."""
 
 SHARE = 0.005
-"""The part of the time that drawing may take: slow terminals and costly metrics are drawn less often."""
+"""Maximum fraction of the time spent on drawing: slow terminals and costly metrics are drawn less often."""
 
 NEVER = float("inf")
 
 
 class ProgbarLogger(Callback):
-    """Prints the progress of training and its metrics to stdout. Runs with ``verbose=1`` or ``2`` have one anyway.
+    """Prints the progress and the metrics of training to stdout. Every run with ``verbose=1`` or ``2`` has one.
 
-    With ``verbose=1`` tqdm draws a bar, on a terminal or in a notebook, with the averages over the epoch so far; when
-    the epoch has ended, its line shows what was logged: ``val_*`` and what other callbacks added included. Elsewhere,
-    in a file for one, there are at most four lines an epoch. With ``verbose=2`` there is one line an epoch, and with
-    ``verbose=0`` nothing is printed. ``evaluate`` and ``predict`` are shown in the same way.
+    With ``verbose=1``, tqdm draws a bar with the averages so far on a terminal or in a notebook. After the epoch, the
+    line shows its logs, including ``val_*`` and the values that other callbacks added. A file or a pipe gets at most
+    four lines per epoch. ``verbose=2`` prints one line per epoch, ``verbose=0`` prints nothing. ``evaluate`` and
+    ``predict`` are shown in the same way.
 
-    Values are read from the device only when they are drawn: at most every 50 ms, and less often where drawing is
-    slow. Validation shows how many of its batches are done. The line is finished however training ends. A failure to
-    print does not end training. In distributed training, the main process prints.
+    Values are read from the device only to be drawn: at most every 50 ms, and less often if drawing is slow. Validation
+    shows how many of its batches are done. The line is completed no matter how training ends. Print errors never stop
+    training. In distributed training, the main process prints.
 
     Args:
-        count_mode: ``"samples"`` or ``"steps"``: whether the bar counts samples or batches. Where the number of samples
-            is not known beforehand it counts steps.
-        stateful_metrics: names of metrics that are not to be averaged over the epoch: their last value is shown as
-            it is. All others are averaged. What the run declares stateful need not be named.
+        count_mode: whether the bar counts ``"samples"`` or ``"steps"``, which are batches. If the number of samples is
+            unknown, it counts steps.
+        stateful_metrics: names of metrics whose last value is shown instead of the average over the epoch. Metrics that
+            the run declares stateful need not be listed.
 
     Raises:
-        ValueError: ``count_mode`` is neither of the two.
+        ValueError: If ``count_mode`` is neither of the two.
 
     Example:
         >>> model.summon(X_train, Y_train, callbacks=[ProgbarLogger(count_mode="steps")])
@@ -65,7 +65,7 @@ class ProgbarLogger(Callback):
         self._begun, self._due = 0.0, NEVER
 
     def state_dict(self) -> dict[str, Any]:
-        """How much of the epoch is done, for a run that goes on in the midst of it."""
+        """Return how much of the epoch is done, for a run that resumes in the middle of it."""
         return {"count": self._count}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
@@ -77,7 +77,7 @@ class ProgbarLogger(Callback):
     def cthulhu_train_begin(self) -> None:
         self._training = True
 
-    # Last: what others print when an epoch begins stands above its line.
+    # Last, so that the output of other callbacks appears above the line.
     @hookimpl(trylast=True)
     def cthulhu_epoch_begin(self, run: Run, epoch: int) -> None:
         self._begin(run, f"Epoch {epoch + 1}/{run.params['epochs']}")
@@ -91,11 +91,11 @@ class ProgbarLogger(Callback):
 
     @hookimpl(specname="cthulhu_epoch_end")
     def make_room(self) -> None:
-        """Leave the line to what others print at the end of the epoch."""
+        """Clear the line for the output of other callbacks at the end of the epoch."""
         if self._display is not None:
             self._display.clear()
 
-    # Last: all have added to the logs by then.
+    # Last, so that the logs are complete.
     @hookimpl(trylast=True)
     def cthulhu_epoch_end(self, run: Run, logs: Logs) -> None:
         self._end(logs, stopped=run.model.stop_training)
@@ -174,26 +174,26 @@ class ProgbarLogger(Callback):
         self._validated = 0
         if self._display is not None and self._label is not None:
             progress, self._label = self._progress(perf_counter(), values), None
-            # Only now is it known how many there were: some loaders drop the last batch.
+            # The true total is known only now: some loaders drop the last batch.
             self._display.end(progress if stopped else progress._replace(total=self._count))
 
     def _end_early(self, run: Run) -> None:
-        """Finish the line of what was not finished."""
+        """Complete the line of an interrupted epoch or test."""
         if self._label is not None:
             self.make_room()
             self._end(self._values(run), stopped=True)
 
     def _values(self, run: Run) -> Logs:
-        """The values so far, read from the device."""
+        """Return the values so far, read from the device."""
         values, batch = run.averages(), run.batch
         last = [name for name in self.stateful_metrics if batch is not None and name in batch.values]
         return {**values, **{name: run.current.number(name) for name in last}}
 
 
 def _length(run: Run, count_mode: str) -> tuple[bool, int | None]:
-    """Whether samples are counted, and how many samples or steps there will be."""
+    """Return whether to count samples, and the number of samples or steps to come."""
     samples, steps, batch_size = run.params["samples"], run.params["steps"], run.params["batch_size"]
     if count_mode == "steps" or samples is None:
         return False, steps
-    # An epoch of fewer steps than the data has takes fewer samples.
+    # An epoch may have fewer steps than the data.
     return True, min(samples, steps * batch_size) if steps and batch_size else samples

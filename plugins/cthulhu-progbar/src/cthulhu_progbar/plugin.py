@@ -1,4 +1,4 @@
-"""What this package does in every run: it adds a ProgbarLogger where progress is asked for."""
+"""The hook of this package: add a ProgbarLogger to every run that is not silent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cthulhu_progbar.logger import ProgbarLogger
 
 @hookimpl
 def cthulhu_default_callbacks(run: Run) -> Iterable[Callback] | None:
-    """A ProgbarLogger for a run that is not silent, unless the user gave one."""
+    """Return a ProgbarLogger for a run that is not silent, unless the user passed one."""
     if not run.params["verbose"] or any(isinstance(callback, ProgbarLogger) for callback in run.given):
         return None
     return [ProgbarLogger()]

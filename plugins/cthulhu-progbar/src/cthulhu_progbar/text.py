@@ -1,4 +1,4 @@
-"""Progress as text: pure functions, which know neither tqdm nor the file that the text goes to."""
+"""Progress as text: pure functions without tqdm or files."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 _BAR = (10, 30)
-"""Columns of the bar: where there is no room for the first number, there is none."""
+"""Minimum and maximum width of the bar in columns."""
 
 _GAP = "  "
 _INDENT = "    "
 
 
 class Progress(NamedTuple):
-    """How far something has come.
+    """The progress of an epoch, of ``evaluate`` or of ``predict``.
 
     Attributes:
-        label: what it is, e.g. ``Epoch 1/3``.
-        done: how much is done, in samples or steps.
-        total: how much there is to do, None if that is unknown.
-        seconds: how long it has taken.
-        values: what is known so far, each as ``name value``.
+        label: its name, e.g. ``Epoch 1/3``.
+        done: number of samples or steps done.
+        total: number of samples or steps in all. None if unknown.
+        seconds: time since the beginning.
+        values: values so far, each as ``name value``.
     """
 
     label: str
@@ -31,12 +31,12 @@ class Progress(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether all is done, as far as that is known."""
+        """Whether all samples or steps are done. False if their number is unknown."""
         return self.total is not None and self.done >= self.total
 
 
 def value_texts(values: Mapping[str, Any]) -> list[str]:
-    """Each value with its name; what is neither a number nor a printable string is left out.
+    """Return each value with its name. Values that are neither numbers nor printable strings are left out.
 
     >>> value_texts({"loss": 0.51234, "lr": 0.0001, "phase": "warm-up", "histogram": [1, 2]})
     ['loss 0.5123', 'lr 0.0001', 'phase warm-up']
@@ -54,14 +54,14 @@ def _value_text(value: Any) -> str:
         number = float(value)
     except (TypeError, ValueError):
         return ""
-    # Four places show what matters of a loss or an accuracy; of what they cannot show, four digits do.
+    # Four decimals suit losses and accuracies. Very small and very large values get four significant digits.
     return f"{number:.4g}" if number and not 1e-3 <= abs(number) < 1e6 else f"{number:.4f}"
 
 
 def running_line(progress: Progress, columns: int) -> str:
-    """The line while it runs, in at most ``columns``, as a ``bar_format`` of tqdm: ``{bar:N}`` is where the bar goes.
+    """Return the running line, in at most ``columns``, as a ``bar_format`` of tqdm with ``{bar:N}`` for the bar.
 
-    With less room the bar goes first, then the time, then the count; then values, from the last one on.
+    In a narrow terminal the bar is left out first, then the time, then the count, then values from the last one on.
 
     >>> running_line(Progress("Epoch 1/3", 16, 64, 2, ["loss 0.5123"]), 80)
     'Epoch 1/3  25% |{bar:30}| 16/64 0:02<0:06  loss 0.5123'
@@ -86,7 +86,7 @@ def running_line(progress: Progress, columns: int) -> str:
 
 
 def last_line(progress: Progress, columns: int | None = None) -> str:
-    """The line that stays; in lines of at most ``columns`` if it is longer than that.
+    """Return the final line, wrapped into lines of at most ``columns``.
 
     >>> last_line(Progress("Epoch 1/3", 64, 64, 8.21, ["loss 0.5123", "acc 0.8000"]))
     'Epoch 1/3  8.2s  loss 0.5123  acc 0.8000'
@@ -110,7 +110,7 @@ def _parts(progress: Progress) -> Iterable[str]:
 
 
 def clock(seconds: float) -> str:
-    """A duration as ``minutes:seconds``, with hours before if there are any.
+    """Return a duration as ``minutes:seconds``, or ``hours:minutes:seconds`` from one hour on.
 
     >>> clock(65), clock(3700)
     ('1:05', '1:01:40')
@@ -125,5 +125,5 @@ def _joined(head: str, values: Sequence[str]) -> str:
 
 
 def _literal(text: str) -> str:
-    """``text`` as it must stand in a format string: a metric may have any name."""
+    """Return ``text`` escaped for a format string: a metric may have any name."""
     return text.replace("{", "{{").replace("}", "}}")

@@ -1,4 +1,4 @@
-"""ReduceLROnPlateau: lowers the learning rate when a monitored quantity has stopped improving."""
+"""ReduceLROnPlateau: lower the learning rate when a monitored quantity no longer improves."""
 
 from cthulhu_reduce_lr.reduce_lr_on_plateau import ReduceLROnPlateau
 

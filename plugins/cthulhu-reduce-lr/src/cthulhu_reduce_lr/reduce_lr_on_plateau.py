@@ -1,6 +1,6 @@
-"""ReduceLROnPlateau. Which value is better is said by ``cthulhu_core.Monitor``.
+"""ReduceLROnPlateau. ``cthulhu_core.Monitor`` compares values.
 
-PyTorch's scheduler of this name counts differently: it waits one epoch longer, and its cooldown protects one more.
+PyTorch's scheduler of this name counts differently: its patience and its cooldown both last one epoch longer.
 """
 
 from __future__ import annotations
@@ -14,43 +14,40 @@ from cthulhu_core import Callback, Logs, Monitor, check_epochs, learning_rate, s
 class ReduceLROnPlateau(Callback):
     """Lowers the learning rate when a monitored quantity no longer improves.
 
-    Models often gain from a rate that is lowered by a factor of 2 to 10 once learning stagnates. After ``patience``
-    epochs without improvement the rate becomes ``lr * factor``, but never less than ``min_lr``. An improvement is a
-    value that beats the best one so far by more than ``min_delta``; NaN never is one. Epochs that do not produce the
-    quantity change nothing.
+    Models often benefit from a rate that falls by a factor of 2 to 10 once learning stagnates. After ``patience``
+    epochs without improvement, the rate becomes ``max(lr * factor, min_lr)``. A value is an improvement if it beats the
+    best one so far by more than ``min_delta``. NaN never does. Epochs that do not produce the quantity change nothing.
 
-    Every epoch gets ``lr`` in its logs: the rate with which it was trained. An optimizer with several parameter groups
-    keeps the ratios between their rates; ``lr`` and ``min_lr`` are about the first group. Rates that are tensors stay
-    the same tensors. Takes part on all ranks of distributed training.
+    Each epoch logs its rate as ``lr``. Parameter groups keep the ratios between their rates; ``lr`` and ``min_lr``
+    refer to the first group. Rates that are tensors stay the same tensors. In distributed training it runs in every
+    process.
 
     Args:
         monitor: name of the quantity in the logs of an epoch, e.g. ``"val_loss"`` or ``"loss"``.
-        factor: what the rate is multiplied by, at least 0 and less than 1.
-        patience: epochs in a row with the quantity and without improvement after which the rate is lowered; 0 and 1
-            both lower it at the first of them. ``validation_freq`` greater than one makes epochs without ``val_``
-            values, which are not counted.
-        verbose: 0 is silent; from 1 on each reduction is printed.
-        mode: ``"min"``: the quantity has to fall; ``"max"``: it has to rise; ``"auto"``: as the metric itself states,
-            or as its name says (see :class:`cthulhu_core.Monitor`).
-        min_delta: smallest change that counts as an improvement, in units of the quantity; its sign does not matter.
-        cooldown: epochs to wait after a reduction before epochs without improvement are counted again. The counter
-            falls before it is looked at, so that ``cooldown=c`` leaves ``c - 1`` epochs uncounted.
-        min_lr: the least rate of the first parameter group.
+        factor: number by which the rate is multiplied, at least 0 and less than 1.
+        patience: number of epochs in a row without improvement after which the rate is lowered. With 0 and with 1 it is
+            lowered at the first one. Epochs without the quantity, as with ``validation_freq=5``, do not count.
+        verbose: 0 is silent. With 1 or more, prints each reduction.
+        mode: ``"min"`` if the quantity should fall, ``"max"`` if it should rise. ``"auto"`` uses the direction that the
+            metric object declares or that its name implies (see :class:`cthulhu_core.Monitor`).
+        min_delta: smallest change that counts as an improvement, in units of the quantity. Its sign does not matter.
+        cooldown: number of epochs after a reduction before ``patience`` counts again. The counter drops at the start of
+            the check, so ``cooldown=c`` leaves ``c - 1`` epochs uncounted.
+        min_lr: lower bound of the rate of the first parameter group.
 
     Attributes:
-        wait: counted epochs since the last improvement or reduction.
-        best: the best value so far; ±inf before there was one.
-        cooldown_counter: what is left of the cooldown.
+        wait: number of counted epochs since the last improvement or reduction.
+        best: best value so far. ±inf before the first improvement.
+        cooldown_counter: number of epochs left of the cooldown.
 
     Raises:
-        ValueError: when made, if ``factor`` is not in [0, 1), ``mode`` is none of the three, ``patience`` or
-            ``cooldown`` is negative or no number, ``min_delta`` is not finite, or ``min_lr`` is no finite number of at
-            least 0; before training, if the run has no optimizer; when a state is loaded that belongs to another
-            ``monitor``.
-        TypeError: in training, if what is logged under the monitored name is not a number.
+        ValueError: If ``factor`` is not in [0, 1), ``mode`` is none of the three, ``patience`` or ``cooldown`` is
+            negative or not a number, ``min_delta`` is not finite, or ``min_lr`` is not a finite number of at least 0.
+            Before training, if the run has no optimizer. On loading a state, if it belongs to another ``monitor``.
+        TypeError: During training, if the value logged under the monitored name is not a number.
 
     Warns:
-        MonitorWarning: once a training, if the quantity is not in the logs although it was due; names the close ones.
+        MonitorWarning: Once per training, if an epoch that should log the quantity does not. Lists similar names.
 
     Example:
         >>> reduce_lr = ReduceLROnPlateau(monitor="val_loss", factor=0.2, patience=5, min_lr=0.001)
@@ -71,9 +68,9 @@ class ReduceLROnPlateau(Callback):
         cooldown: float = 0,
         min_lr: float = 0,
     ) -> None:
-        # Written so that NaN is refused as well.
+        # A chained comparison also rejects NaN.
         if not 0 <= factor < 1:
-            raise ValueError(f"factor is {factor!r}: the rate is multiplied by it; expected 0 <= factor < 1, e.g. 0.1")
+            raise ValueError(f"factor is {factor!r}: it multiplies the rate; expected 0 <= factor < 1, e.g. 0.1")
         check_epochs(patience=patience, cooldown=cooldown)
         least: Any = min_lr
         if isinstance(least, (list, tuple, str, type(None))) or not 0 <= least < math.inf:
@@ -98,20 +95,20 @@ class ReduceLROnPlateau(Callback):
 
     @property
     def best(self) -> float:
-        """The best value so far."""
+        """Best value so far."""
         return self._monitor.best
 
     def in_cooldown(self) -> bool:
-        """Whether epochs without improvement are not counted yet."""
+        """Return whether epochs without improvement do not count yet."""
         return self.cooldown_counter > 0
 
     def on_train_begin(self, logs: Logs, /) -> None:
-        learning_rate(self.run.optimizer)  # raises where there is no optimizer: now, and not after an epoch
+        learning_rate(self.run.optimizer)  # Raises without an optimizer: here, not after the first epoch.
         self._monitor.begin(self.run)
         self._start()
 
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
-        # Who logged it before this callback knew the rate of this epoch; it may have been lowered since.
+        # An earlier callback that logged the rate knew the one of this epoch; it may have been lowered since.
         logs.setdefault("lr", learning_rate(self.run.optimizer))
         value = self._monitor.read(logs, self.run)
         if value is None:
@@ -132,7 +129,7 @@ class ReduceLROnPlateau(Callback):
             return
         set_learning_rate(self.run.optimizer, new)
         if learning_rate(self.run.optimizer) == old:
-            return  # a float32 tensor already holds the number nearest to min_lr
+            return  # A float32 tensor already holds the number nearest to min_lr.
         self.cooldown_counter = self.cooldown
         self.wait = 0
         if self.verbose > 0 and self.run.is_main:
@@ -140,7 +137,7 @@ class ReduceLROnPlateau(Callback):
             print(message)  # noqa: T201 - what verbose asks for
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters and the best value; the rate itself is part of the optimizer's state."""
+        """Return the counters and the best value. The rate is part of the optimizer's state."""
         return {
             "monitor": self._monitor.state_dict(),
             "wait": self.wait,
@@ -148,10 +145,10 @@ class ReduceLROnPlateau(Callback):
         }
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Go on where :meth:`state_dict` was taken.
+        """Continue from :meth:`state_dict`.
 
         Raises:
-            ValueError: it is the state of a callback that monitors another quantity.
+            ValueError: If the state belongs to a callback that monitors another quantity.
         """
         self._monitor.load_state_dict(state["monitor"])
         self.wait = state["wait"]

@@ -1,4 +1,4 @@
-"""TerminateOnNaN: stops training when the loss is not a finite number."""
+"""TerminateOnNaN: stop training when the loss is not a finite number."""
 
 from cthulhu_terminate_on_nan.terminate import TerminateOnNaN
 

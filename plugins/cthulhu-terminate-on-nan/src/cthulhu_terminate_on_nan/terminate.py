@@ -8,13 +8,14 @@ from cthulhu_core import Callback, Run, hookimpl
 
 
 class TerminateOnNaN(Callback):
-    """Stops training as soon as the loss of a batch is NaN or infinite, and says where that was.
+    """Stops training as soon as the loss of a batch is NaN or infinite, and prints where that happened.
 
-    Training ends after that batch, the last one of an epoch included: the epoch ends as after any stop, and what was
-    logged is kept. The message has the epoch, counted from 1 as in all messages, the index of the batch, counted from
-    0 as in ``on_batch_end``, and the value. The loss of each batch is read from the device, and nothing else is. In
-    distributed training every process looks at its own loss, and the main one says it. A loop that records no loss is
-    left alone.
+    Training stops after that batch, even if it is the last one of an epoch. The epoch ends as after any stop, and its
+    logs are kept. The message shows the epoch, counted from 1 as in all messages, the index of the batch, counted from
+    0 as in ``on_batch_end``, and the value.
+
+    After each batch, only the loss is read from the device. In distributed training, every process checks its own loss
+    and the main one prints. Without a recorded loss, this callback does nothing.
 
     Example:
         >>> model.summon(X_train, Y_train, callbacks=[TerminateOnNaN()])
@@ -30,5 +31,5 @@ class TerminateOnNaN(Callback):
         if not math.isfinite(loss):
             run.stop()
             epoch = 0 if run.epoch is None else run.epoch
-            if run.is_main:  # where it comes from another process, the next loss here is none either
+            if run.is_main:  # A NaN of another process reaches the main one through the averaged gradients.
                 print(f"Epoch {epoch + 1:05d}: batch {batch}: invalid loss {loss}, terminating training")  # noqa: T201
