@@ -1,4 +1,4 @@
-"""Variants measured in turn, so that a change in the machine's speed meets all of them; what is made of their times."""
+"""Measure variants in turn, so that a change in the machine's speed affects all of them, and compare their times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def alternate(*variants: Callable[[], float], rounds: int) -> list[list[float]]:
-    """What each variant gave in each round; every second round goes backwards, and a first one is not counted."""
+    """Return the result of each variant in each round. Every second round is reversed, and the first is a warm-up."""
     for variant in variants:
         variant()
     measured: list[list[float]] = [[] for _ in variants]
@@ -19,10 +19,10 @@ def alternate(*variants: Callable[[], float], rounds: int) -> list[list[float]]:
 
 
 def ratio(values: list[float], baseline: list[float]) -> float:
-    """The median of the ratios of neighbours."""
+    """Return the median of the ratios of neighbouring measurements."""
     return statistics.median(value / base for value, base in zip(values, baseline, strict=True))
 
 
 def difference(values: list[float], baseline: list[float]) -> float:
-    """The median of the differences of neighbours."""
+    """Return the median of the differences of neighbouring measurements."""
     return statistics.median(value - base for value, base in zip(values, baseline, strict=True))

@@ -1,4 +1,4 @@
-"""Budgets: what a benchmark measured beside what budgets.toml allows."""
+"""Compare measurements with budgets.toml."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FILE = Path(__file__).with_name("budgets.toml")
 
 
 class Budgets:
-    """The budgets of one benchmark, and what was measured.
+    """The budgets and the measurements of one benchmark.
 
     Args:
-        benchmark: the name of its table in budgets.toml.
+        benchmark: name of its table in budgets.toml.
 
     Example:
         >>> budgets = Budgets("overhead")
@@ -31,10 +31,10 @@ class Budgets:
         self._measured: dict[str, float] = {}
 
     def compare(self, name: str, measured: float, **context: Any) -> None:
-        """Print what was measured under ``name`` beside its budget, and whatever else explains it.
+        """Print a measurement beside the budget of that name, and the values that explain it.
 
         Raises:
-            KeyError: there is no such budget.
+            KeyError: If there is no such budget.
         """
         allowed = self._allowed[name]
         self._measured[name] = measured
@@ -46,10 +46,10 @@ class Budgets:
         return measured < allowed if name.endswith("_at_least") else measured > allowed
 
     def exit_code(self, check: bool) -> int:
-        """1 if a budget is exceeded and ``check`` asks for that; what is over is printed.
+        """Print the exceeded budgets. Return 1 if there are any and ``check`` is True, else 0.
 
         Raises:
-            RuntimeError: a budget was not compared with anything.
+            RuntimeError: If a budget was not compared with anything.
         """
         if missing := set(self._allowed) - set(self._measured):
             raise RuntimeError(f"{FILE.name} has budgets that nothing was compared with: {', '.join(sorted(missing))}")
@@ -60,6 +60,6 @@ class Budgets:
 
 
 def line(name: str, value: str, note: str = "", **context: Any) -> str:
-    """A line of a report."""
+    """Return a line of a report."""
     explained = "".join(f"   {key.replace('_', ' ')} {value}" for key, value in context.items())
     return f"{name:50} {value:>14}   {note}{explained}".rstrip()

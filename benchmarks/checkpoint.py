@@ -1,9 +1,9 @@
-"""What saving a model costs beside writing the same bytes with plain h5py: time, memory, and a training that goes on.
+"""The cost of saving a model, beside writing the same bytes with plain h5py: time, memory, and concurrent training.
 
-The model has 100 million float32 parameters, half of them in a Daoloth, whose kernel is transposed while it is written;
-plain h5py is given them as they are to be in the file. Both end with the file on the disk (fsync). The variants
-alternate in one process; printed are medians of the ratios of neighbouring runs. Memory is the peak of a process that
-does nothing but build the model and save it.
+The model has 100 million float32 parameters, half of them in a Daoloth, whose kernel is transposed while it is written.
+Plain h5py gets them in the layout of the file. Both end with the file on the disk (fsync). The variants alternate in
+one process, and medians of the ratios of neighbouring runs are printed. Memory is the peak of a process that builds and
+saves the model.
 
     python benchmarks/checkpoint.py [--pairs 9] [--size 7000] [--check]
 
@@ -36,12 +36,12 @@ from cthulhu_core import Checkpoint
 
 
 def model(size: int) -> Pile:
-    """At the default size, 100 million parameters: half of them in a Daoloth, half in an nn.Linear."""
+    """Return a model with 100 million parameters at the default size: half in a Daoloth, half in an nn.Linear."""
     return Pile([Daoloth(size, input_dim=size), torch.nn.Linear(size, size + 286)])
 
 
 def timed(action: Callable[[], object], path: Path) -> Callable[[], float]:
-    """Seconds that ``action`` takes to write the file, which is not there before."""
+    """Return a function that returns the seconds ``action`` takes to write the file, which does not exist before."""
 
     def run() -> float:
         begin = perf_counter()
@@ -54,7 +54,7 @@ def timed(action: Callable[[], object], path: Path) -> Callable[[], float]:
 
 
 def plain(checkpoint: Checkpoint, path: Path, sync: bool) -> Callable[[], None]:
-    """Plain h5py, with arrays that lie in memory as they are to lie in the file."""
+    """Return a function that writes with plain h5py, from arrays in the layout of the file."""
     arrays = {
         f"{layer}/{name}": weight.contiguous().numpy()
         for layer, weights in checkpoint.weights.items()
@@ -73,7 +73,7 @@ def plain(checkpoint: Checkpoint, path: Path, sync: bool) -> Callable[[], None]:
 
 
 def peak_of_saving(size: int, path: Path) -> float:
-    """The peak of a process that saves, as a multiple of its weights."""
+    """Return the peak memory of a process that saves, as a multiple of its weights."""
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); "
         f"import checkpoint; print(checkpoint.peak({size}, {str(path)!r}))"
@@ -84,13 +84,13 @@ def peak_of_saving(size: int, path: Path) -> float:
 
 
 def peak(size: int, path: str) -> float:
-    """The peak of this process over what it had before there was a model, as a multiple of the model."""
+    """Return how far the peak memory exceeds the memory before the model, as a multiple of the model."""
     warm_up = Pile([Daoloth(300, input_dim=300)])
     writer.save(Checkpoint.of(warm_up, weights_only=True), path)
     before = memory("VmRSS")
     big = model(size)
     weights = sum(weight.numel() * weight.element_size() for weight in big.parameters())
-    # What the process took for the model to be made is not what it takes to save it.
+    # Building the model has a peak of its own, which does not count.
     Path("/proc/self/clear_refs").write_text("5")
     checkpoint = Checkpoint.of(big, weights_only=True)
     writer.save(checkpoint, path)
@@ -98,13 +98,13 @@ def peak(size: int, path: str) -> float:
 
 
 def memory(name: str) -> int:
-    """``VmRSS``, the memory of this process in bytes, or ``VmHWM``, its peak."""
+    """Return ``VmRSS``, the memory of this process in bytes, or ``VmHWM``, its peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
 
 
 def steps_while(work: Callable[[], Any]) -> tuple[float, float]:
-    """Median seconds of a small training step, alone and while ``work`` goes on, on a second thread."""
+    """Return the median seconds of a small training step alone, and during ``work`` in a second thread."""
     layer = torch.nn.Linear(256, 256)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.001)
     data = torch.randn(64, 256)
@@ -128,7 +128,7 @@ def steps_while(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Measure, print, and compare with the budgets if asked to."""
+    """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(description="the cost of saving a model")
     parser.add_argument("--pairs", type=int, default=9, help="alternating pairs of runs (default 9)")
     parser.add_argument("--size", type=int, default=7000, help="width of the layers (default 7000)")
@@ -137,7 +137,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, h5py {h5py.__version__}, one thread of torch, medians of {options.pairs} pairs")
-    # Saving uses a second processor, plain h5py does not: the ratio means little where none is free.
+    # Saving uses a second processor, plain h5py does not: the ratio means little if none is free.
     print(f"load of the machine {os.getloadavg()[0]:.1f}, on {os.cpu_count()} processors")
     budgets = Budgets("checkpoint")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -161,7 +161,7 @@ def measure(size: int, pairs: int, path: Path, budgets: Budgets) -> None:
     budgets.compare("peak_memory_beside_weights", peak_of_saving(size, path))
 
     def later() -> float:
-        """The call alone: what is written meanwhile is waited for, and not counted."""
+        """Return the seconds of the call alone, then wait for the background write."""
         begin = perf_counter()
         writing = writer.save_later(checkpoint.copied(), path)
         end = perf_counter()

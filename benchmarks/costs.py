@@ -1,7 +1,7 @@
-"""What it costs that every run measures what its callbacks cost.
+"""The cost of timing callbacks, which every run does.
 
-A batch is a wait of fixed length, so that nothing of torch varies; five callbacks override two hooks of it. A run as it
-is and one that never times a batch alternate in one process. Printed are medians of the ratios of neighbouring runs.
+A batch is a wait of fixed length, so that torch adds no noise. Five callbacks override two of its hooks. Runs with and
+without timing alternate in one process, and medians of the ratios of neighbouring runs are printed.
 
     python benchmarks/costs.py [--pairs 41] [--check]
 
@@ -38,7 +38,7 @@ class NoOp(Callback):
 
 
 def per_batch(wait: float, timing: bool) -> float:
-    """Seconds that a batch takes."""
+    """Return the seconds of a batch."""
     model: Any = SimpleNamespace()
     run = Run(model, callbacks=[NoOp() for _ in range(5)])
     if not timing:
@@ -55,14 +55,14 @@ def per_batch(wait: float, timing: bool) -> float:
 
 
 def overhead(wait: float, pairs: int) -> float:
-    """By how much a batch takes longer, as a share of it."""
+    """Return how much longer a batch takes with timing, as a fraction of it."""
     without, timed = alternate(partial(per_batch, wait, False), partial(per_batch, wait, True), rounds=pairs)
     return ratio(timed, without) - 1
 
 
 def main() -> int:
-    """Measure, print, and compare with the budget if asked to."""
-    parser = argparse.ArgumentParser(description="what measuring costs costs")
+    """Measure, print, and return the exit code."""
+    parser = argparse.ArgumentParser(description="the cost of timing callbacks")
     parser.add_argument("--pairs", type=int, default=41, help="alternating pairs of runs (default 41)")
     parser.add_argument("--check", action="store_true", help="fail when the budget is exceeded")
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""``summon`` in two processes beside a loop by hand with ``DistributedDataParallel``, and the messages of a step.
+"""``summon`` in two processes beside a handwritten loop with ``DistributedDataParallel``, and the messages of a step.
 
-Both variants alternate in the same two processes, and train for one epoch and for four: the difference is the time of
-steps. Printed is the median of the ratios of neighbours.
+Both variants alternate in the same two processes and train for one epoch and for four: the difference is the time of
+three epochs of steps. The median of the ratios of neighbouring runs is printed.
 
     python benchmarks/distributed.py [--rounds 15] [--check]
 
@@ -31,13 +31,13 @@ BATCH, BATCHES, EPOCHS = 64, 45, 4
 
 
 def network() -> torch.nn.Module:
-    """A network whose gradients fill a bucket."""
+    """Return a network whose gradients fill a bucket."""
     torch.manual_seed(0)
     return torch.nn.Sequential(torch.nn.Linear(784, 512), torch.nn.ReLU(), torch.nn.Linear(512, 10))
 
 
 def by_hand(x: torch.Tensor, y: torch.Tensor, epochs: int) -> float:
-    """Seconds of a training: each process has its half of the rows of every epoch."""
+    """Return the seconds of a training in which each process has half of the rows of every epoch."""
     model = torch.nn.parallel.DistributedDataParallel(network())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, fused=True)
     half = slice(torch.distributed.get_rank(), None, 2)
@@ -57,7 +57,7 @@ def by_hand(x: torch.Tensor, y: torch.Tensor, epochs: int) -> float:
 
 
 def by_summon(x: torch.Tensor, y: torch.Tensor, epochs: int) -> float:
-    """Seconds of the same training."""
+    """Return the seconds of the same training."""
     model = Lump(network())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, fused=True)
     model.conjure(optimizer, functional.cross_entropy)
@@ -68,13 +68,13 @@ def by_summon(x: torch.Tensor, y: torch.Tensor, epochs: int) -> float:
 
 
 def step(train: Callable[[torch.Tensor, torch.Tensor, int], float], x: torch.Tensor, y: torch.Tensor) -> float:
-    """Seconds of a step, without what is done once for a training."""
+    """Return the seconds of a step, without the setup of a training."""
     once = train(x, y, 1)
     return (train(x, y, EPOCHS) - once) / (BATCHES * (EPOCHS - 1))
 
 
 def messages(train: Callable[[torch.Tensor, torch.Tensor, int], float], x: torch.Tensor, y: torch.Tensor) -> float:
-    """How many messages a step takes, those of the engine among them."""
+    """Return the number of messages per step, including those of the engine."""
     few, more = BATCH * 2 * 4, BATCH * 2 * 12
     counts = []
     for samples in (few, more):
@@ -85,8 +85,8 @@ def messages(train: Callable[[torch.Tensor, torch.Tensor, int], float], x: torch
 
 
 def main() -> int:
-    """Measure, print, and compare with the budgets if asked to."""
-    parser = argparse.ArgumentParser(description="training in two processes")
+    """Measure, print, and return the exit code."""
+    parser = argparse.ArgumentParser(description="the overhead of training in two processes")
     parser.add_argument("--rounds", type=int, default=15, help="alternating rounds (default 15)")
     parser.add_argument("--check", action="store_true", help="fail when a budget is exceeded")
     options = parser.parse_args()

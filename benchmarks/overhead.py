@@ -1,7 +1,7 @@
-"""What the loop costs beside a loop by hand that measures as much, and what a hook costs.
+"""The cost of the loop beside a handwritten loop that measures as much, and the cost of a hook.
 
-Both variants run in one process and alternate, so that a change in the machine's speed meets both. Printed are medians
-of the ratios of neighbouring runs; single times are shown to be read, not compared.
+Both variants alternate in one process, so that a change in the machine's speed affects both. Medians of the ratios of
+neighbouring runs are printed. Single times are only informative.
 
     python benchmarks/overhead.py [--pairs 15] [--batches 1000] [--check]
 
@@ -47,7 +47,7 @@ class NoOp(Callback):
 
 
 def by_hand(x: torch.Tensor, y: torch.Tensor) -> float:
-    """Seconds a batch of a loop with nothing to leave out: index slicing, loss, accuracy, five lists of losses."""
+    """Return the seconds per batch of a minimal loop: index slicing, loss, accuracy, five lists of losses."""
     torch.manual_seed(0)
     model = torch.nn.Linear(16, 4)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
@@ -75,7 +75,7 @@ def by_hand(x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def by_summon(x: torch.Tensor, y: torch.Tensor) -> float:
-    """Seconds a batch of ``summon`` on the same work, with five callbacks that read the loss."""
+    """Return the seconds per batch of ``summon`` on the same work, with five callbacks that read the loss."""
     torch.manual_seed(0)
     model = Lump(torch.nn.Linear(16, 4))
     model.conjure(torch.optim.SGD(model.parameters(), lr=0.01), torch.nn.CrossEntropyLoss(), ["acc"])
@@ -86,19 +86,19 @@ def by_summon(x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def per_call(callbacks: list[Callback], name: str = "batch_end") -> Callable[[], float]:
-    """Seconds that a run spends on calling one hook with these callbacks."""
+    """Return a function that returns the seconds of one call of a hook with these callbacks."""
     run = Run(torch.nn.Linear(1, 1), callbacks=callbacks)
     run.train_begin()
     hooks = run._hooks._untimed
     run.batch_begin(0, (torch.zeros(1), None))
-    # As Run does it, without what it does around the call.
+    # The call as Run makes it, without the code around it.
     statement = "hook = hooks.get(name)\nif hook is not None: hook(run, 0, logs)"
     timer = timeit.Timer(statement, globals={"hooks": hooks, "name": name, "run": run, "logs": {"loss": 1.0}})
     return lambda: timer.timeit(20_000) / 20_000
 
 
 def main() -> int:
-    """Measure, print, and compare with the budgets if asked to."""
+    """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(description="the overhead of the loop and of a hook")
     parser.add_argument("--pairs", type=int, default=15, help="alternating pairs of runs (default 15)")
     parser.add_argument("--batches", type=int, default=1000, help="batches in a run (default 1000)")

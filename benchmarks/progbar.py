@@ -1,7 +1,7 @@
-"""What the progress bar costs: training at ``verbose=1``, on a terminal, beside the same training at ``verbose=0``.
+"""The cost of the progress bar: training with ``verbose=1`` on a terminal, beside the same training with ``verbose=0``.
 
-Both variants run in one process and alternate, so that a change in the machine's speed meets both. Printed is the
-median of the ratios of neighbouring runs. The bar is drawn on a pseudo-terminal that somebody reads.
+Both variants alternate in one process, so that a change in the machine's speed affects both. The median of the ratios
+of neighbouring runs is printed. The bar is drawn on a pseudo-terminal that another process reads.
 
     python benchmarks/progbar.py [--pairs 40] [--batches 2000] [--check]
 
@@ -32,7 +32,7 @@ from cthulhu.models import Lump
 BATCH = 64
 
 
-# A terminal is a process of its own, so that drawing and training do not share an interpreter.
+# The terminal is another process, so that it does not share an interpreter with the training.
 _READER = """
 import os, sys
 drawn = 0
@@ -46,7 +46,7 @@ print(drawn)
 
 
 class Terminal:
-    """A pseudo-terminal of 80 columns, and a process that reads what is written to it."""
+    """A pseudo-terminal of 80 columns, and a process that reads it."""
 
     def __init__(self) -> None:
         reader, writer = pty.openpty()
@@ -58,7 +58,7 @@ class Terminal:
         os.close(reader)
 
     def close(self) -> int:
-        """How often something was drawn."""
+        """Return the number of drawings."""
         self.stream.close()
         return int(self._reader.communicate()[0])
 
@@ -70,14 +70,14 @@ class Terminal:
 
 
 class Cost(NamedTuple):
-    """Seconds of a training, by the clock and of the processor."""
+    """Wall-clock and processor seconds of a training."""
 
     clock: float
     processor: float
 
 
 def train(x: torch.Tensor, y: torch.Tensor, verbose: int, terminal: Terminal) -> Cost:
-    """Train a small model for an epoch: the smaller it is, the more a bar weighs."""
+    """Train a small model for an epoch. The smaller the model, the greater the share of the bar."""
     torch.manual_seed(0)
     model = Lump(torch.nn.Linear(16, 4))
     model.conjure(torch.optim.SGD(model.parameters(), lr=0.01), torch.nn.CrossEntropyLoss(), ["acc"])
@@ -88,7 +88,7 @@ def train(x: torch.Tensor, y: torch.Tensor, verbose: int, terminal: Terminal) ->
 
 
 def main() -> int:
-    """Measure, print, and compare with the budget if asked to."""
+    """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(description="the cost of the progress bar")
     parser.add_argument("--pairs", type=int, default=40, help="alternating pairs of runs (default 40)")
     parser.add_argument("--batches", type=int, default=2000, help="batches in a run (default 2000)")
@@ -104,7 +104,7 @@ def main() -> int:
         for verbose in (pair % 2, 1 - pair % 2):
             costs[verbose].append(train(x, y, verbose, terminal))
     drawn = terminal.close() / (options.pairs + 1)
-    silent, shown = costs[0][1:], costs[1][1:]  # the first pair also imports
+    silent, shown = costs[0][1:], costs[1][1:]  # The first pair also imports.
     ratio = statistics.median(v.clock / s.clock for s, v in zip(silent, shown, strict=True))
     processor = statistics.median(v.processor / s.processor for s, v in zip(silent, shown, strict=True))
 

@@ -1,12 +1,11 @@
-"""What RemoteMonitor costs: epochs in which it sends beside epochs in which it does not, whatever the server does.
+"""The cost of RemoteMonitor: epochs in which it sends beside epochs in which it does not, for good and bad servers.
 
-The servers are processes of their own, real ones, that misbehave as servers do. In the training of a small model,
-RemoteMonitor is told of every other epoch: its event is sent, or tried to be, in the epoch that follows. Printed is,
-for each server, the median of the ratios of such an epoch to its neighbour, so that a change in the machine's speed
-meets both. The first line, of a training without RemoteMonitor, says how much of that is noise. Beside it stands the
-time in which the sender's thread had a processor, as a share of the epochs in which it sends: it is more exact, and the
-most that the sender can take from the training. The end of training, which waits for what is not sent yet, is not in
-it.
+The servers are real ones, in processes of their own, that misbehave as servers do. In the training of a small model,
+RemoteMonitor sees every other epoch: it sends the event, or tries to, during the epoch that follows. For each server,
+the median of the ratios of such an epoch to its neighbour is printed, so that a change in the machine's speed affects
+both. The first line, of a training without RemoteMonitor, shows how much of that is noise. Beside the ratio stands the
+processor time of the sender's thread as a share of the epochs in which it sends. It is more exact, and the most that
+the sender can take from the training. The end of training, which waits for unsent events, does not count.
 
     python benchmarks/remote.py [--pairs 60] [--batches 1500] [--check]
 
@@ -40,9 +39,9 @@ KINDS = ("takes", "monitor", "slow", "recovers", "fails", "resets", "hangs", "un
 
 @contextlib.contextmanager
 def server(kind: str) -> Iterator[str]:
-    """The address of a server of this kind."""
+    """Run a server of this kind and yield its address."""
     if kind == "absent":
-        yield "http://127.0.0.1:9"  # nobody listens on the port of "discard"
+        yield "http://127.0.0.1:9"  # No process listens on the port of "discard".
         return
     command = [sys.executable, str(SERVERS), kind]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -52,16 +51,16 @@ def server(kind: str) -> Iterator[str]:
 
 
 class EveryOtherEpoch(RemoteMonitor):
-    """Is told of every other epoch."""
+    """A RemoteMonitor that sees every other epoch."""
 
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
-        """Tell of it, or not."""
+        """Skip every other epoch."""
         if epoch % 2 == 0:
             super().on_epoch_end(epoch, logs)
 
 
 def training(batches: list[tuple[torch.Tensor, torch.Tensor]], callbacks: list[Callback]) -> Iterator[None]:
-    """Train without end, an epoch each time that it is asked for; the end of an epoch is the begin of the next."""
+    """Train forever, one epoch per ``next``. The end of an epoch is the beginning of the next."""
     torch.manual_seed(0)
     model = torch.nn.Linear(16, 4)
     optimizer, criterion = torch.optim.SGD(model.parameters(), lr=0.01), torch.nn.CrossEntropyLoss()
@@ -77,12 +76,12 @@ def training(batches: list[tuple[torch.Tensor, torch.Tensor]], callbacks: list[C
 
 
 def senders() -> list[threading.Thread]:
-    """The threads of RemoteMonitor: one, where there is one."""
+    """Return the threads of RemoteMonitor: one or none."""
     return [thread for thread in threading.enumerate() if thread.name == "RemoteMonitor"]
 
 
 def processor_time() -> float:
-    """Seconds in which they have had a processor."""
+    """Return their processor time in seconds."""
     files = [Path(f"/proc/self/task/{thread.native_id}/schedstat") for thread in senders()]
     return sum(int(file.read_text().split()[0]) / 1e9 for file in files)
 
@@ -90,9 +89,9 @@ def processor_time() -> float:
 def measure(
     batches: list[tuple[torch.Tensor, torch.Tensor]], pairs: int, callbacks: list[Callback]
 ) -> tuple[float, float, float]:
-    """The median of the ratios, the share of the sender's thread, and seconds of an epoch in which nothing is sent."""
+    """Return the median of the ratios, the share of the sender's thread, and the seconds of a quiet epoch."""
     epochs = training(batches, callbacks)
-    next(epochs)  # what training begins with
+    next(epochs)  # Skip the setup of training.
     sending: list[float] = []
     plain: list[float] = []
     had = processor_time()
@@ -104,13 +103,13 @@ def measure(
     share = (processor_time() - had) / sum(sending)
     epochs.close()  # type: ignore[attr-defined]
     for thread in senders():
-        thread.join()  # the next one is measured alone
+        thread.join()  # Measure the next one alone.
     ratios = [one / other for one, other in zip(sending, plain, strict=True)]
     return statistics.median(ratios), share, statistics.median(plain)
 
 
 def main() -> int:
-    """Measure, print, and compare with the budget if asked to."""
+    """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(description="the cost of RemoteMonitor")
     parser.add_argument("--pairs", type=int, default=60, help="pairs of epochs (default 60)")
     parser.add_argument("--batches", type=int, default=1500, help="batches in an epoch (default 1500)")
@@ -119,7 +118,7 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.manual_seed(1)
     batches = [(torch.randn(BATCH, 16), torch.randint(0, 4, (BATCH,))) for _ in range(options.batches)]
-    # What the servers do is known here.
+    # The misbehaviour of the servers is intended.
     warnings.simplefilter("ignore")
 
     print(f"torch {torch.__version__}, one thread, Linear(16, 4), batch {BATCH}, {options.batches} batches in an epoch")

@@ -1,6 +1,6 @@
-"""What it costs to begin: imports, the command line, a training; and what it costs that much is installed.
+"""The cost of starting: imports, the command line, a training, and many installed packages.
 
-Each figure is the median of differences or ratios of neighbouring processes, or of neighbours in one process.
+Each figure is the median of differences or ratios of neighbouring processes, or of neighbouring runs in one process.
 
     python benchmarks/startup.py [--rounds 7] [--check]
 
@@ -38,7 +38,7 @@ with contextlib.redirect_stdout(io.StringIO()):
     main(["plugins"])
 """
 
-# The first training of a process finds what is installed, and those that follow know it.
+# The first training of a process discovers the installed packages; later ones reuse the result.
 _TRAININGS = """
 import torch
 from time import perf_counter
@@ -61,7 +61,7 @@ print(first, later)
 
 
 def process(code: str, folder: str = "") -> list[float]:
-    """What a process prints that runs ``code``, with ``folder`` on its path."""
+    """Run ``code`` in a process with ``folder`` on its path, and return the numbers it prints."""
     path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH", "")]))
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     printed = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
@@ -69,19 +69,19 @@ def process(code: str, folder: str = "") -> list[float]:
 
 
 def seconds(code: str, before: str = "") -> float:
-    """Seconds that ``code`` takes in a process of its own, after ``before``."""
+    """Return the seconds of ``code`` in a process of its own, after ``before``."""
     return process(_CLOCK.format(before=before, code=code))[0]
 
 
 def whole(code: str) -> float:
-    """Seconds from the start of a process to its end."""
+    """Return the seconds from the start of a process to its end."""
     begin = perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
     return perf_counter() - begin
 
 
 def install(folder: Path) -> None:
-    """Packages that offer a callback each, as pip would have left them."""
+    """Write packages that provide a callback each, as pip installs them."""
     for number in range(PACKAGES):
         name = f"dummy_{number}"
         (folder / f"{name}.py").write_text(
@@ -96,7 +96,7 @@ def install(folder: Path) -> None:
 
 
 def training(batches: int, epochs: int) -> Callable[[], float]:
-    """Seconds a batch of a training of so many."""
+    """Return a function that returns the seconds per batch of a training."""
     x, y = torch.zeros(batches * BATCH, 16), torch.zeros(batches * BATCH, 4)
 
     def run() -> float:
@@ -110,8 +110,8 @@ def training(batches: int, epochs: int) -> Callable[[], float]:
 
 
 def main() -> int:
-    """Measure, print, and compare with the budgets if asked to."""
-    parser = argparse.ArgumentParser(description="what it costs to begin")
+    """Measure, print, and return the exit code."""
+    parser = argparse.ArgumentParser(description="the cost of starting")
     parser.add_argument("--rounds", type=int, default=7, help="alternating rounds (default 7)")
     parser.add_argument("--check", action="store_true", help="fail when a budget is exceeded")
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""What TensorBoard costs: training with it beside the same training without it.
+"""The cost of TensorBoard: training with it beside the same training without it.
 
-Two variants run in one process and alternate, so that a change in the machine's speed meets both. Printed are medians
-over neighbouring runs: of their ratio, and for ``update_freq="batch"`` of their difference, beside a run in which
-the values of each batch are read and not written.
+Two variants alternate in one process, so that a change in the machine's speed affects both. Medians over neighbouring
+runs are printed: of their ratio, and for ``update_freq="batch"`` of their difference from a run that reads the values
+of each batch without writing them.
 
     python benchmarks/tensorboard.py [--pairs 20] [--batches 5000] [--memory 100000] [--check]
 
@@ -33,33 +33,33 @@ BATCH = 64
 
 
 class Cost(NamedTuple):
-    """Seconds of a training, by the clock and of the processor."""
+    """Wall-clock and processor seconds of a training."""
 
     clock: float
     processor: float
 
 
 class Read(Callback):
-    """Has the values of each batch read from the device."""
+    """Reads the values of each batch from the device."""
 
     def on_batch_end(self, batch: int, logs: Any) -> None:
-        """Nothing: to be given them is what is measured."""
+        """Do nothing: the benchmark measures only the read."""
 
 
 class Stopwatch(Callback):
-    """Takes the time of the last epoch, its end included: what training begins with, the graph for one, is over."""
+    """Times the last epoch, end included. By then the setup of training, such as writing the graph, is over."""
 
     def on_epoch_begin(self, epoch: int, logs: Any) -> None:
-        """Begin, or begin again."""
+        """Start the clock."""
         self._begun = Cost(perf_counter(), thread_time())
 
     def on_epoch_end(self, epoch: int, logs: Any) -> None:
-        """It has ended, for those before this one in the list too."""
+        """Stop the clock. Callbacks earlier in the list have run."""
         self.cost = Cost(perf_counter() - self._begun.clock, thread_time() - self._begun.processor)
 
 
 class Memory(Callback):
-    """Notes the memory of the process, in MiB, ten times in a run of ``batches``."""
+    """Records the memory of the process in MiB, ten times in a run of ``batches``."""
 
     def __init__(self, batches: int) -> None:
         self._every = batches // 10
@@ -73,21 +73,21 @@ class Memory(Callback):
 
 
 class Pairs(NamedTuple):
-    """What two variants cost in neighbouring runs."""
+    """The costs of two variants in neighbouring runs."""
 
     first: list[Cost]
     second: list[Cost]
 
     def ratio(self, of: Callable[[Cost], float]) -> float:
-        """The median of second / first."""
+        """Return the median of second / first."""
         return statistics.median(of(b) / of(a) for a, b in zip(self.first, self.second, strict=True))
 
     def fastest(self, of: Callable[[Cost], float]) -> float:
-        """The ratio of the fastest runs, which a busy machine disturbs least."""
+        """Return the ratio of the fastest runs, which a busy machine disturbs least."""
         return min(map(of, self.second)) / min(map(of, self.first))
 
     def difference(self, of: Callable[[Cost], float]) -> float:
-        """The median of second - first."""
+        """Return the median of second - first."""
         return statistics.median(of(b) - of(a) for a, b in zip(self.first, self.second, strict=True))
 
 
@@ -95,7 +95,7 @@ CLOCK, PROCESSOR = attrgetter("clock"), attrgetter("processor")
 
 
 def train(x: torch.Tensor, y: torch.Tensor, callbacks: list[Callback]) -> Cost:
-    """What the second epoch of a small model takes: the smaller it is, the more a callback weighs."""
+    """Return the cost of the second epoch of a small model. The smaller the model, the greater a callback's share."""
     torch.manual_seed(0)
     model = Lump(torch.nn.Linear(16, 4))
     model.conjure(torch.optim.SGD(model.parameters(), lr=0.01), torch.nn.CrossEntropyLoss(), ["acc"])
@@ -105,16 +105,16 @@ def train(x: torch.Tensor, y: torch.Tensor, callbacks: list[Callback]) -> Cost:
 
 
 def alternate(run: Callable[[list[Callback]], Cost], pairs: int, *variants: Callable[[], list[Callback]]) -> Pairs:
-    """Pairs of runs of two variants, each of which is first in every other one."""
+    """Run two variants in pairs, swapping their order after each pair."""
     costs: tuple[list[Cost], list[Cost]] = ([], [])
     for pair in range(pairs + 1):
         for variant in (pair % 2, 1 - pair % 2):
             costs[variant].append(run(variants[variant]()))
-    return Pairs(costs[0][1:], costs[1][1:])  # the first pair also imports
+    return Pairs(costs[0][1:], costs[1][1:])  # The first pair also imports.
 
 
 def memory(batches: int, folder: Path) -> float:
-    """How many MiB the process grows while the values of ``batches`` batches are written, after the first tenth."""
+    """Return the growth of the process in MiB while it writes the values of ``batches`` batches, but for a tenth."""
     data, noted = torch.zeros(batches, 1), Memory(batches)
     model = Lump(torch.nn.Linear(1, 1))
     model.conjure("sgd", "mse")
@@ -124,14 +124,14 @@ def memory(batches: int, folder: Path) -> float:
 
 
 def main() -> int:
-    """Measure, print, and compare with the budgets if asked to."""
+    """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(description="the cost of TensorBoard")
     parser.add_argument("--pairs", type=int, default=20, help="alternating pairs of runs (default 20)")
     parser.add_argument("--batches", type=int, default=5000, help="batches in an epoch (default 5000)")
     parser.add_argument("--memory", type=int, default=100_000, help="batches of the run whose memory is measured")
     parser.add_argument("--check", action="store_true", help="fail when a budget is exceeded")
     options = parser.parse_args()
-    # Python looks for modules beside a script first: for tensorboard, it would find this one.
+    # Python searches the folder of a script first, so `import tensorboard` would find this file.
     sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
     torch.set_num_threads(1)
     torch.manual_seed(1)

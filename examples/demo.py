@@ -1,9 +1,9 @@
-"""Train a Pile on scans of handwritten digits, with every callback package that is installed.
+"""Train a Pile on scans of handwritten digits, with every installed callback package.
 
     python examples/demo.py [FOLDER]
 
-The files go to FOLDER, ``demo-output`` by default. While it trains, a page shows the curves in a browser. Needs
-scikit-learn (the scans are in it), matplotlib, and for the page ``cthulhu-remote[server]``.
+The files go to FOLDER, ``demo-output`` by default. During training, a page in the browser shows the curves. Needs
+scikit-learn (which contains the scans), matplotlib, and ``cthulhu-remote[server]`` for the page.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ENOUGH = 0.95
 
 
 def settings(folder: Path, address: str) -> dict[str, Callable[[Any], Callback]]:
-    """For each documented callback, how this demo uses it; the last ones have what the others add."""
+    """Return how this demo uses each documented callback. The last ones see the logs that the others add."""
     losses = (folder / "losses.jsonl").open("w", buffering=1)
     return {
         "EarlyStopping": lambda EarlyStopping: EarlyStopping(patience=8, restore_best_weights=True, verbose=1),
@@ -57,7 +57,7 @@ def settings(folder: Path, address: str) -> dict[str, Callable[[Any], Callback]]
 
 
 def discovered() -> list[str]:
-    """Print what is installed; the names of the callbacks that packages offer."""
+    """Print the installed packages and return the names of their callbacks."""
     print("Discovered through entry points:")
     for row in registry.rows():
         print(f"  {row.record.name:24} {row.record.package:32} {row.record.kind:9} {row.state}")
@@ -66,7 +66,7 @@ def discovered() -> list[str]:
 
 @contextlib.contextmanager
 def page(store: Path) -> Iterator[str]:
-    """Run ``cthulhu-monitor`` meanwhile; gives its address. A person at a terminal may look as long as they like."""
+    """Run ``cthulhu-monitor`` and yield its address. At a terminal, wait at the end until the user has looked at it."""
     command = [sys.executable, "-m", "cthulhu_remote.server.command", "--port", "0", "--store", str(store)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as monitor:
         try:
@@ -82,7 +82,7 @@ def page(store: Path) -> Iterator[str]:
 
 
 def digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Scans of 8 x 8 pixels as rows of 64 numbers in [0, 1], and their digits as one-hot rows: training and test."""
+    """Return training and test data: scans of 8 x 8 pixels as rows of 64 numbers in [0, 1], and one-hot digits."""
     scans = load_digits()
     x, y = scans.data / 16, np.eye(10)[scans.target]
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.25, random_state=0, stratify=scans.target)
@@ -103,7 +103,7 @@ def draw(log: Path, picture: Path) -> None:
 
 
 def main() -> int:
-    """Train, test, and say what was written; 1 if the accuracy is not what it should be."""
+    """Train, test, and list the files. Return 1 if the accuracy is too low."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output")
     folder.mkdir(parents=True, exist_ok=True)
     with page(folder / "monitor.sqlite3") as address:
@@ -111,7 +111,7 @@ def main() -> int:
 
 
 def train(folder: Path, address: str) -> int:
-    """Train, while the page at ``address`` shows it; 1 if something is not what it should be."""
+    """Train while the page at ``address`` shows it. Return 1 if a check fails."""
     names = discovered()
     known = settings(folder, address)
     if missing := set(names) - set(known):

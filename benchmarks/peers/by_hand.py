@@ -1,7 +1,7 @@
-"""The leanest loop that PyTorch allows: what all others are measured by.
+"""The leanest loop that PyTorch allows, the baseline of the comparison.
 
-Rows are gathered once an epoch and cut into views where they fit into the processor's cache, else batch by batch; the
-optimizer is fused, gradients are set to None, and the loss is read once a batch where anybody wants it.
+Rows are gathered once per epoch and cut into views if they fit into the processor's cache, else gathered batch by
+batch. The optimizer is fused, gradients are set to None, and the loss is read once per batch if a callback needs it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CACHE = 2**20
 
 
 def train(request: Request) -> float:
-    """Seconds of the training."""
+    """Return the seconds of the training."""
     model, options, device = request.network(), request.options, torch.device(request.device)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, fused=True)
     histories: list[list[float]] = [[] for _ in range(request.callbacks)]

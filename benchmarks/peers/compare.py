@@ -1,8 +1,8 @@
-"""The same work in every trainer, in turn; what is measured goes to docs/benchmarks.md.
+"""Compare trainers on the same work and write docs/benchmarks.md.
 
-Each trainer is a process that stays. In a round all of them train twice, one after the other, for one epoch and for
-three: the difference is two epochs without what is done once for a training. A figure is the median over the rounds of
-the ratio to the loop by hand in the same round.
+Each trainer is a persistent process. In each round, all of them train in turn, for one epoch and for three: the
+difference is two epochs without the setup of a training. Each figure is the median over the rounds of the ratio to the
+handwritten loop in the same round.
 
     python benchmarks/peers/compare.py [--rounds 7] [--works linear-16-4,mlp] [--device cpu] [--check] [--no-report]
 
@@ -53,7 +53,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "clipnorm=1.0": {"clipnorm": 1.0},
 }
 LONG = 3
-"""Epochs of the longer training; the shorter has one."""
+"""Epochs of the longer training. The shorter one has one."""
 
 
 class Worker:
@@ -78,7 +78,7 @@ class Worker:
         self._process.communicate()
 
     def ask(self, **request: Any) -> dict[str, float]:
-        """The answer of the process."""
+        """Send a request and return the answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -91,12 +91,12 @@ class Worker:
 
 
 class Cell(NamedTuple):
-    """What one trainer took for one work: medians.
+    """The medians of one trainer for one work.
 
     Attributes:
-        microseconds: a step.
-        multiple: of the loop by hand, a step.
-        start: seconds that are taken once for a training.
+        microseconds: time of a step.
+        multiple: time of a step as a multiple of the handwritten loop's.
+        start: seconds of the setup of a training.
     """
 
     microseconds: float
@@ -105,7 +105,7 @@ class Cell(NamedTuple):
 
 
 def measure(workers: dict[str, Worker], rounds: int, **request: Any) -> dict[str, Cell]:
-    """A cell for each of the trainers, the loop by hand among them."""
+    """Return a cell for each trainer, including the handwritten loop."""
     batches = WORKS[request["name"]].batches
     short: dict[str, list[float]] = {name: [] for name in workers}
     steps: dict[str, list[float]] = {name: [] for name in workers}
@@ -114,7 +114,7 @@ def measure(workers: dict[str, Worker], rounds: int, **request: Any) -> dict[str
         for name in order:
             once = workers[name].ask(**request, epochs=1)["seconds"]
             more = workers[name].ask(**request, epochs=LONG)["seconds"]
-            if number:  # the first round warms up
+            if number:  # The first round is a warm-up.
                 steps[name].append((more - once) / (batches * (LONG - 1)))
                 short[name].append(once)
     return {
@@ -128,7 +128,7 @@ def measure(workers: dict[str, Worker], rounds: int, **request: Any) -> dict[str
 
 
 def imports(rounds: int) -> dict[str, float]:
-    """Seconds that it takes to import a trainer beside torch."""
+    """Return the seconds it takes to import each trainer after torch."""
 
     def seconds(code: str) -> float:
         clock = "import torch\nfrom time import perf_counter\nbegin = perf_counter()\n"
@@ -147,7 +147,7 @@ def imports(rounds: int) -> dict[str, float]:
 
 
 def peaks(device: str) -> dict[str, float]:
-    """MiB that a process takes that trains the MLP for an epoch."""
+    """Return the peak memory in MiB of a process that trains the MLP for an epoch."""
     found = {}
     for name in TRAINERS:
         with Worker(name) as worker:
@@ -156,8 +156,8 @@ def peaks(device: str) -> dict[str, float]:
 
 
 def main() -> int:
-    """Measure, write the report, and compare with the budgets if asked to."""
-    parser = argparse.ArgumentParser(description="the same work in every trainer")
+    """Measure, write the report, and return the exit code."""
+    parser = argparse.ArgumentParser(description="compare trainers on the same work")
     parser.add_argument("--rounds", type=int, default=7, help="rounds (default 7)")
     parser.add_argument("--works", default=",".join(WORKS), help=f"some of {', '.join(WORKS)} (default: all)")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="where to train (default: cpu)")

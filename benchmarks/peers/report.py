@@ -1,4 +1,4 @@
-"""docs/benchmarks.md and its pictures, of what was measured."""
+"""Write docs/benchmarks.md and its pictures from the measurements."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _row(cells: Cells, name: str, title: str) -> list[str]:
 
 
 def _start(cells: Cells, names: list[str], trainer: str) -> float:
-    return max(0.0, cells[names[0], "5 callbacks"][trainer].start)  # a difference of times: noise may make it negative
+    return max(0.0, cells[names[0], "5 callbacks"][trainer].start)  # A difference of times: noise may make it negative.
 
 
 def _options(cells: Cells) -> str:
@@ -75,7 +75,7 @@ def _options(cells: Cells) -> str:
         for title in OPTIONS
         if ("mlp", title) in cells
     ]
-    return _table(["MLP, option of `conjure`", "cthulhu, of the same by hand"], rows)
+    return _table(["MLP, option of `conjure`", "cthulhu, beside the same by hand"], rows)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -114,7 +114,7 @@ def _draw(cells: Cells, names: list[str]) -> None:
         axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.minorticks_off()
         axes.set_xticks(range(len(names)), [_wrapped(WORKS[name].title) for name in names])
-        axes.set(ylabel="a step, of the loop by hand", ylim=(0.8, 11))
+        axes.set(ylabel="time of a step, by hand = 1", ylim=(0.8, 11))
         axes.grid(visible=False, axis="x")
         axes.legend(ncols=len(TRAINERS), loc="upper right")
         figure.savefig(FOLDER / "benchmarks-steps.png", dpi=150)
@@ -124,7 +124,7 @@ def _draw(cells: Cells, names: list[str]) -> None:
         for number, (trainer, title) in enumerate(TRAINERS.items()):
             steps = [cells[names[0], f"{count} callbacks"][trainer].microseconds for count in (0, 5, 20)]
             axes.plot([0, 5, 20], steps, label=title, color=_COLORS[number], marker="o", markersize=4)
-        axes.set(xlabel="callbacks that read the loss of every batch", ylabel="microseconds a step", ylim=(0, None))
+        axes.set(xlabel="callbacks that read the loss of every batch", ylabel="microseconds per step", ylim=(0, None))
         axes.set_title(WORKS[names[0]].title)
         axes.set_xticks([0, 5, 20])
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -132,5 +132,5 @@ def _draw(cells: Cells, names: list[str]) -> None:
 
 
 def _wrapped(title: str) -> str:
-    """A title on two lines."""
+    """Return a title on two lines."""
     return title.replace("(", "\n(", 1) if "(" in title else title.replace(" ", "\n", 1)

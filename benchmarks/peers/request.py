@@ -1,4 +1,4 @@
-"""Request: what a trainer is asked to do once, and the data that it is given for it."""
+"""A request to a trainer, and its data."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Request:
     """One training.
 
     Args:
-        name: the work.
-        callbacks: how many callbacks read the loss of every batch and keep it.
-        epochs: how many.
+        name: name of the work.
+        callbacks: number of callbacks that read the loss of every batch and keep it.
+        epochs: number of epochs.
         data: ``"arrays"`` or ``"loader"``.
-        options: those of ``conjure``, for trainers that know them.
-        device: where.
+        options: options of ``conjure``, for trainers that support them.
+        device: device of the training.
     """
 
     name: str
@@ -40,27 +40,27 @@ class Request:
 
     @property
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and classes, for trainers that take arrays."""
+        """Return inputs and classes, for trainers that take arrays."""
         return _arrays(self.name)
 
     @property
     def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same as tensors, which share their memory."""
+        """Return them as tensors, which share their memory."""
         x, y = self.arrays
         return torch.from_numpy(x), torch.from_numpy(y)
 
     def loader(self) -> DataLoader[Any]:
-        """The same as a loader, also for trainers that take no arrays."""
+        """Return them as a loader, also for trainers that take no arrays."""
         dataset = TensorDataset(*self.tensors)
         return DataLoader(dataset, self.work.batch_size, shuffle=True, pin_memory=self.device == "cuda")
 
     def network(self) -> torch.nn.Module:
-        """The network, which always begins with the same weights."""
+        """Return the network, always with the same initial weights."""
         torch.manual_seed(0)
         return self.work.network().to(self.device)
 
     def finish(self) -> None:
-        """Wait for what was left to the device."""
+        """Wait for the device."""
         if self.device == "cuda":
             torch.cuda.synchronize()
 

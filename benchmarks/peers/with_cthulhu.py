@@ -1,4 +1,4 @@
-"""``summon``, as the documentation of this project shows it."""
+"""``summon``, as the documentation shows it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LossHistory(Callback):
 
 
 def train(request: Request) -> float:
-    """Seconds of the training."""
+    """Return the seconds of the training."""
     model = Lump(request.network())
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, fused=True)
     model.conjure(optimizer, functional.cross_entropy, **request.options)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 
 class LossHistory:
-    """Keeps the loss of every batch, which the engine has read."""
+    """Keeps the loss of every batch. The engine has read it."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
@@ -22,11 +22,11 @@ class LossHistory:
 
 
 def train(request: Request) -> float:
-    """Seconds of the training."""
+    """Return the seconds of the training."""
     model = request.network()
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, fused=True)
     loss: Any = functional.cross_entropy
-    # Without a transform it reads the loss in every batch, whether anybody wants it or not.
+    # Without a transform, it reads the loss of every batch even if nothing needs it.
     options: dict[str, Any] = {} if request.callbacks else {"output_transform": lambda *_: None}
     engine = create_supervised_trainer(model, optimizer, loss, request.device, non_blocking=True, **options)
     for _ in range(request.callbacks):

@@ -20,7 +20,7 @@ class LossHistory(keras.callbacks.Callback):
 
 
 def train(request: Request) -> float:
-    """Seconds of the training."""
+    """Return the seconds of the training."""
     work = request.work
     inputs = keras.Input(work.shape, dtype="int64" if work.tokens else "float32")
     outputs = inputs

@@ -12,7 +12,7 @@ import torch
 from request import RATE, Request
 from torch.nn import functional
 
-# What it has to say about the hardware, and about loaders without workers, which suit data that is in memory.
+# Hide its messages about the hardware and about loaders without workers, which suit data in memory.
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore")
 
@@ -43,7 +43,7 @@ class LossHistory(lightning.Callback):
 
 
 def train(request: Request) -> float:
-    """Seconds of the training."""
+    """Return the seconds of the training."""
     module, loader = Module(request.network()), request.loader()
     callbacks: list[Any] = [LossHistory() for _ in range(request.callbacks)]
     begin = perf_counter()

@@ -21,7 +21,7 @@ class LossHistory(skorch.callbacks.Callback):
 
 
 def train(request: Request) -> float:
-    """Seconds of the training."""
+    """Return the seconds of the training."""
     net = skorch.NeuralNet(
         request.network(), criterion=torch.nn.CrossEntropyLoss, optimizer=torch.optim.SGD, optimizer__fused=True,
         lr=RATE, max_epochs=request.epochs, batch_size=request.work.batch_size, iterator_train__shuffle=True,

@@ -1,4 +1,4 @@
-"""One trainer in a process of its own: a request as a line of JSON on stdin, the answer as one on stdout.
+"""Run one trainer in a process of its own, with requests as lines of JSON on stdin and answers on stdout.
 
 python worker.py TRAINER
 """
@@ -17,10 +17,10 @@ from request import Request
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until stdin ends."""
     torch.set_num_threads(1)
     answers = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr):  # trainers may print
+    with contextlib.redirect_stdout(sys.stderr):  # Trainers may print.
         train = importlib.import_module(sys.argv[1]).train
         for line in sys.stdin:
             gc.collect()

@@ -1,4 +1,4 @@
-"""What every trainer does: five small networks, their data, and how many batches an epoch has."""
+"""The works of the comparison: five small networks, their data, and their numbers of batches."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Work(NamedTuple):
     """A network and its data.
 
     Attributes:
-        title: what it is called in the report.
-        batch_size: samples in a batch.
-        batches: batches in an epoch.
-        shape: of a sample.
-        classes: how many.
-        tokens: the number of tokens, where samples are sequences of them; else 0.
-        network: makes the ``torch.nn`` module.
-        keras_layers: makes the same network of ``keras.layers``, which is given.
+        title: title in the report.
+        batch_size: number of samples per batch.
+        batches: number of batches per epoch.
+        shape: shape of a sample.
+        classes: number of classes.
+        tokens: size of the vocabulary if samples are sequences of tokens, else 0.
+        network: returns the ``torch.nn`` module.
+        keras_layers: returns the layers of the same network, given ``keras.layers``.
     """
 
     title: str
@@ -34,7 +34,7 @@ class Work(NamedTuple):
     keras_layers: Callable[[Any], list[Any]]
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and classes of an epoch."""
+        """Return inputs and classes of an epoch."""
         random = np.random.default_rng(0)
         samples = self.batch_size * self.batches
         if self.tokens:

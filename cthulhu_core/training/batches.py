@@ -1,7 +1,7 @@
 """The batches of an epoch, as a loop sees them.
 
 Arrays are cut into batches in ``array_batches.py``; data that yields batches is in ``iterable_batches.py``;
-``data.py`` tells which of the two it is. Both are iterated once per epoch and yield ``(inputs, targets, weights)`` on the
+``data.py`` tells them apart. Both are iterated once per epoch and yield ``(inputs, targets, weights)`` on the
 device of the model.
 """
 

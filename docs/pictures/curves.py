@@ -1,4 +1,4 @@
-"""The pictures that are curves: each is drawn from what its callback did in a training."""
+"""The pictures with curves, each drawn from a training with its callback."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from cthulhu.models import Pile
 
 
 class Batches(Callback):
-    """Keeps the loss of every batch."""
+    """Keeps the loss of each batch."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
@@ -50,7 +50,7 @@ def _losses(axes: Axes, history: History, *names: str) -> None:
 
 
 def history() -> None:
-    """What ``history.plot()`` draws."""
+    """The figure of ``history.plot()``."""
     recorded = train([], epochs=30)
     with styled():
         figure = recorded.plot()
@@ -74,7 +74,7 @@ def base_logger() -> None:
 
 
 def csv_logger() -> None:
-    """A file, and the curves in it."""
+    """A CSV file and its curves."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log.csv")
         train([CSVLogger(log)], epochs=12)
@@ -91,7 +91,7 @@ def csv_logger() -> None:
 
 
 def early_stopping() -> None:
-    """The best epoch, and the one that ended training."""
+    """The best epoch, and the epoch in which training stopped."""
     stop = EarlyStopping(monitor="val_loss", patience=8, restore_best_weights=True)
     recorded = train([stop], epochs=200, samples=150, optimizer=sgd(0.15), batch_size=50)
     best, last = (stop.best_epoch or 0) + 1, len(recorded.epoch)
@@ -121,15 +121,15 @@ def _rate_and_loss(name: str, recorded: History, rates: str, **losses: Any) -> N
 
 
 def reduce_lr() -> None:
-    """The rate falls where the loss stands still."""
+    """The rate falls when the loss stops improving."""
     reduce = ReduceLROnPlateau(monitor="val_loss", factor=0.3, patience=5, min_delta=2e-4, min_lr=1e-3)
     recorded = fit_line([reduce], rate=0.095, epochs=40)
-    # The first epoch is far above, and would make a line of all others.
+    # The loss of the first epoch is so large that it would flatten the rest of the curve.
     _rate_and_loss("ReduceLROnPlateau", recorded, "log", ylim=(0.008, 0.019))
 
 
 def scheduler() -> None:
-    """A warm-up and half a wave of the cosine."""
+    """A warm-up and a half-cosine decay."""
     warm, epochs, highest = 5, 40, 0.2
 
     def schedule(epoch: int) -> float:
@@ -142,10 +142,10 @@ def scheduler() -> None:
 
 
 def checkpoint() -> None:
-    """The epochs that were saved, the files, and what is in one of them."""
+    """The saved epochs, the files, and the content of one file."""
     with tempfile.TemporaryDirectory() as folder:
         saves = LumpCheckpoint(Path(folder, "{epoch:02d}-{val_loss:.3f}.h5"), save_best_only=True, keep=3)
-        # What was best when an epoch had ended, was saved.
+        # An epoch was saved if it was the best one so far.
         recorded = train([saves], epochs=30, samples=200, optimizer=sgd(0.1), batch_size=20)
         files = sorted(Path(folder).iterdir())
         listing = ["run/", *(f"  {file.name}   {file.stat().st_size / 1024:.0f} KiB" for file in files)]
@@ -164,7 +164,7 @@ def checkpoint() -> None:
 
 
 def _tree(file: h5py.File) -> list[str]:
-    """The groups and arrays of a file, down to the arrays of weights."""
+    """Return the groups and arrays of a file, down to the arrays of weights."""
     lines = []
 
     def visit(name: str, item: Any) -> None:
@@ -180,7 +180,7 @@ def _tree(file: h5py.File) -> list[str]:
 
 
 def terminate() -> None:
-    """A training that diverges, and the batch after which it ended."""
+    """A training that diverges, and the batch after which it stopped."""
     batches = Batches()
     fit_line([batches, TerminateOnNaN()], rate=0.35, epochs=20)
     losses = batches.losses
@@ -198,7 +198,7 @@ def terminate() -> None:
 
 
 def lukthu() -> None:
-    """What a function draws at the end of some epochs: where the model says yes."""
+    """Drawings of a function at the end of some epochs: where the model says yes."""
     torch.manual_seed(3)
     points = torch.rand(1500, 2) * 2 - 1
     inside = ((points.norm(dim=1) < 0.8) & (points.norm(dim=1) > 0.4)).float()[:, None]

@@ -1,7 +1,7 @@
-"""Make the pictures of what the callbacks make: ``python docs/pictures/make.py [NAME ...]``, all if none is named.
+"""Make the pictures of the callbacks: ``python docs/pictures/make.py [NAME ...]``, all of them by default.
 
-Each is of a training that takes place now. ``screens.py`` needs a terminal's system calls, and Chromium, whose path is
-in the variable ``CHROMIUM``. What is in a picture is said in ``captions.yml``.
+Each picture shows a real training. ``screens.py`` needs pseudo-terminals, and Chromium at the path in the environment
+variable ``CHROMIUM``. The captions are in ``captions.yml``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from screens import SCREENS
 
 
 def main() -> None:
-    """Make them."""
+    """Make the pictures."""
     makers = {maker.__name__: maker for maker in (*CURVES, *SCREENS)}
     chosen = sys.argv[1:] or list(makers)
     if unknown := set(chosen) - set(makers):

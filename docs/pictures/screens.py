@@ -1,4 +1,4 @@
-"""The pictures that are screens: a terminal while it shows progress, pages in Chromium, what ``explain`` prints."""
+"""The pictures of screens: a terminal with a progress bar, pages in Chromium, the output of ``explain``."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class StopWhenGood(Callback):
 
 train([CSVLogger({log!r}), StopWhenGood()], epochs=1)
 """
-# Nothing but the page is asked for.
+# Chromium requests only the page.
 SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-quic", "--no-first-run",
 ]  # fmt: skip
-# What rich draws, without the fonts that it would have a reader fetch.
+# rich's picture of a terminal, without the fonts that readers would download.
 WINDOW = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
 <style>.{unique_id}-matrix {{ font: {char_height}px/{line_height}px monospace; white-space: pre }}
@@ -72,7 +72,7 @@ def progress() -> None:
     process = subprocess.Popen([sys.executable, "-c", PROGRESS], stdout=child, stderr=child, cwd=FOLDER)
     os.close(child)
     shown = b""
-    with contextlib.suppress(OSError):  # what a terminal says when nobody writes to it any more
+    with contextlib.suppress(OSError):  # A terminal raises this after its last writer has closed it.
         while part := os.read(parent, 65536):
             shown += part
     os.close(parent)
@@ -82,14 +82,14 @@ def progress() -> None:
 
 
 def _cut(shown: str) -> list[str]:
-    """The lines on a screen, when two thirds of the last epoch's bars had been drawn."""
+    """Return the lines on the screen after two thirds of the drawings of the last epoch."""
     lines = [[drawing for drawing in line.split("\r") if drawing.strip()] for line in shown.rstrip().split("\n")]
     bars = [drawing for drawing in lines[-1] if "%" in drawing and "validating" not in drawing]
     return [*(line[-1] for line in lines[:-1]), bars[len(bars) * 2 // 3]]
 
 
 def explained() -> None:
-    """What ``run.explain()`` prints of a run with two callbacks."""
+    """The output of ``run.explain()`` for a run with two callbacks."""
     with tempfile.TemporaryDirectory() as folder:
         code = EXPLAIN.format(log=f"{folder}/log.csv")
         printed = subprocess.run([sys.executable, "-c", code], cwd=FOLDER, check=True, capture_output=True, text=True)
@@ -115,7 +115,7 @@ def _terminal(name: str, lines: list[str], width: int) -> None:
 
 @contextlib.contextmanager
 def _server(folder: Path, module: str, *arguments: str) -> Iterator[str]:
-    """A server of a Python module on loopback; gives its address."""
+    """Run a Python module as a server on loopback and yield its address."""
     log = folder / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen([sys.executable, "-um", module, *arguments], stdout=output, stderr=output)
@@ -144,7 +144,7 @@ def _page(address: str, width: int, height: int) -> Iterator[Page]:
 
 
 def _photograph(page: Page, name: str, **how: Any) -> None:
-    """Take a picture of a page, in few colours: it is to be small."""
+    """Take a picture of a page, in few colours to keep the file small."""
     page.wait_for_timeout(2500)
     path = FOLDER / f"{name}.png"
     page.screenshot(path=path, **how)
@@ -166,7 +166,7 @@ def tensorboard() -> None:
             _page(address + "?tagFilter=epoch_(acc|loss)|daoloth_1.kernel#timeseries", 1280, 560) as page,
         ):
             page.locator("scalar-card").first.wait_for()
-            page.get_by_role("button", name="Settings").first.click()  # closes what is open
+            page.get_by_role("button", name="Settings").first.click()  # Close the settings.
             _photograph(page, "TensorBoard")
 
 

@@ -301,7 +301,7 @@ def test_wrong_kind_of_targets_names_the_loss_for_them() -> None:
 def test_missing_targets_and_several_outputs_are_told_apart() -> None:
     with pytest.raises(ValueError, match="there are no targets"):
         loss("mse")(torch.zeros(2, 1), None)
-    with pytest.raises(ValueError, match="model gives a tuple of 2.*a list or dict of losses"):
+    with pytest.raises(ValueError, match="model returns a tuple of 2.*a list or dict of losses"):
         loss("mse")((torch.zeros(2, 1), torch.zeros(2, 1)), torch.zeros(2, 1))
     with pytest.raises(ValueError, match="targets are a tuple of 2.*a list or dict of losses"):
         loss("sparse_categorical_crossentropy")(torch.zeros(2, 1), (torch.zeros(2), torch.zeros(2)))

@@ -1,4 +1,4 @@
-"""The line at the end of each run, in real trainings; the clock alone is ours."""
+"""The line at the end of each run, in real trainings with a fake clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUMMARY = r"run over after (\d+) batches, (\d+\.\d) s; peak memory (\d+) MiB"
 
 
 def plugin_name():
-    """What it is called in ``CTHULHU_DISABLE``, as its metadata have it."""
+    """The name of the plugin in ``CTHULHU_DISABLE``, from its metadata."""
     (point,) = [point for point in entry_points(group="cthulhu.plugins") if point.value == plugin.__name__]
     return point.name
 
@@ -38,7 +38,7 @@ def train(batches=3, inner=None, error=None):
 
 @pytest.fixture
 def said(caplog, monkeypatch):
-    """What has been logged, as (batches, seconds, MiB); the clock goes on by 1.5 s each time it is read."""
+    """The logged lines as (batches, seconds, MiB). Each read advances the clock by 1.5 s."""
     caplog.set_level(logging.INFO, plugin.__name__)
     times = iter(range(100))
     monkeypatch.setattr(plugin, "perf_counter", lambda: 1.5 * next(times))
@@ -49,13 +49,13 @@ def test_each_run_says_its_batches_seconds_and_memory(said):
     train(batches=3)
     train(batches=5)
     assert [(batches, seconds) for batches, seconds, _ in said()] == [("6", "1.5"), ("10", "1.5")]
-    # PyTorch alone takes tens of MiB, and the process that runs the tests has no TiB.
+    # PyTorch alone takes tens of MiB, and the test process has less than a TiB.
     assert all(50 < int(memory) < 2**20 for _, _, memory in said())
 
 
 def test_run_within_a_run_has_a_line_of_its_own(said):
     train(batches=3, inner=lambda: train(batches=1))
-    # Two inner ones, each between two looks at the clock, and the outer one around both.
+    # Each of the two inner runs reads the clock twice, and so does the outer one around them.
     assert [(batches, seconds) for batches, seconds, _ in said()] == [("2", "1.5"), ("2", "1.5"), ("6", "7.5")]
 
 

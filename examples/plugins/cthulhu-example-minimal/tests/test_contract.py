@@ -1,4 +1,4 @@
-"""What every callback owes: the standard tests, which the core brings."""
+"""The standard tests of callbacks."""
 
 from __future__ import annotations
 

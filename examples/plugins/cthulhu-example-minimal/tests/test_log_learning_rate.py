@@ -1,4 +1,4 @@
-"""The learning rates that it logs, and the example in the README."""
+"""The logged learning rates, and the example in the README."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes into a file comes out of it: weights, models, and trainings that end with the same bits."""
+"""Files keep weights, models, and trainings that end with the same bits."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Y = (X.sum(1) > 0).long()
 
 
 class Kill(Exception):
-    """Ends a training as a kill would: nothing that comes later is saved."""
+    """Ends a training as a kill would: nothing later is saved."""
 
 
 class SaveAndDie(Callback):
-    """Saves after the batch with the number ``step``, and ends training there; with None, does nothing."""
+    """Saves after the batch number ``step`` and ends training there. With None, it does nothing."""
 
     def __init__(self, step, filepath):
         self.step, self.filepath = step, filepath
@@ -36,7 +36,7 @@ class SaveAndDie(Callback):
 
 
 class Drift(Callback):
-    """Changes the rate at each batch, from what it remembers."""
+    """Changes the rate at each batch, from a state of its own."""
 
     def on_train_begin(self, logs):
         self.seen = torch.zeros(())
@@ -75,7 +75,7 @@ def test_training_that_was_ended_and_resumed_has_the_same_bits(path, step):
     weights, history = trained([Drift()])
     with pytest.raises(Kill):
         trained([Drift(), SaveAndDie(step, path)])
-    torch.manual_seed(99)  # another process has other random numbers
+    torch.manual_seed(99)  # Another process has other random numbers.
     resumed_weights, resumed_history = trained([Drift(), SaveAndDie(None, path)], resume_from=path)
     assert resumed_history == history
     assert {name: torch.equal(weight, weights[name]) for name, weight in resumed_weights.items()} == dict.fromkeys(
@@ -117,7 +117,7 @@ def test_other_programs_find_the_weights_by_their_names(path):
     model = Pile([Daoloth(2, input_dim=6)])
     model.save_weights(path)
     found = load_file(path)
-    # As Keras has them: a kernel is of shape (in, units).
+    # As in Keras, a kernel has shape (in, units).
     assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {
         "daoloth_1.kernel": (6, 2),
         "daoloth_1.bias": (2,),

@@ -1,6 +1,6 @@
-"""A plugin that takes part in every run: when a run is over, it logs how long it took and how much memory.
+"""A plugin that joins every run and logs its duration and peak memory at the end.
 
-The entry point names this module. What a module declares holds for its hooks as it would for a callback's.
+The entry point names this module. Declarations such as ``on_error`` work in a module as they do in a callback class.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from weakref import WeakKeyDictionary
 
 from cthulhu_core import Run, hookimpl
 
-# Nobody has asked for it by name: it may fail, and no training fails with it.
+# The user did not ask for this plugin, so its failures must not stop training.
 on_error = "disable"
-# In distributed training, one line is enough.
+# One line is enough in distributed training.
 ranks = "main"
-# It adds nothing to the logs: who must know before training what is going to be logged need not wait for it.
+# It adds nothing to the logs. Callbacks that need the names of all logs before training rely on this.
 logged = ()
 
 _logger = logging.getLogger(__name__)
 _began: WeakKeyDictionary[Run, float] = WeakKeyDictionary()
-"""When each run began, in seconds: a process may have several, one within the other."""
+"""When each run began, in seconds. Runs may be nested."""
 
 
 @hookimpl
 def cthulhu_train_begin(run: Run) -> None:
-    """Note the time."""
+    """Record the time."""
     _began[run] = perf_counter()
 
 
 @hookimpl
 def cthulhu_teardown(run: Run) -> None:
-    """Log what the run has taken, however it ended."""
+    """Log the summary of the run, even if it failed."""
     if run not in _began:
-        return  # it failed before it began
+        return  # The run failed before it began.
     seconds = perf_counter() - _began.pop(run)
     _logger.info("run over after %d batches, %.1f s; peak memory %.0f MiB", run.step, seconds, _peak_memory() / 2**20)
 
 
 def _peak_memory() -> float:
-    """Bytes that were in use at most since the process began: on the GPU if it uses one, else in all."""
+    """Return the peak memory of the process in bytes: on the GPU if it uses one, else in host memory."""
     import torch
 
     if torch.cuda.is_initialized():
@@ -54,5 +54,5 @@ def _peak_of_process() -> float:
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # macOS counts bytes, all others KiB.
+    # In bytes on macOS, in KiB elsewhere.
     return peak if sys.platform == "darwin" else peak * 1024

@@ -6,7 +6,7 @@ from cthulhu_core import Callback, Logs, learning_rate
 
 
 class LogLearningRate(Callback):
-    """Adds the learning rate, as it is at the end of an epoch, to its logs as ``lr``.
+    """Adds the learning rate at the end of each epoch to its logs as ``lr``.
 
     Example:
         >>> model.summon(x, y, epochs=3, callbacks=[LogLearningRate(), CSVLogger("log.csv")])

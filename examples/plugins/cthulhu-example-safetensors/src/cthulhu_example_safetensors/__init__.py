@@ -1,1 +1,1 @@
-"""Models in ``.safetensors`` files. plugin.py has the services, file.py what stands in a file."""
+"""Models in ``.safetensors`` files: the services in plugin.py, the file format in file.py."""

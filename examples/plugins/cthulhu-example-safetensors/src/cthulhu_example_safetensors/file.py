@@ -1,12 +1,12 @@
-"""A checkpoint as a file: weights under the names that they have in the model, all else as JSON text in the header.
+"""The file format: weights under their names in the model, everything else as JSON text in the header.
 
 ::
 
     daoloth_1.kernel         a weight: layer, name
-    .state.0 ...             the tensors that the text names; no layer has an empty name
+    .state.0 ...             tensors that the text refers to; no layer has an empty name
 
-The header's metadata, which are strings: ``cthulhu`` says that the file is ours, ``layers`` has the names of layers and
-their weights in the order of the model, ``rest`` has what :func:`cthulhu_core.pack` made of everything else.
+The metadata in the header are strings: ``cthulhu`` marks the file as ours, ``layers`` holds the names of layers and
+their weights in the order of the model, and ``rest`` holds everything else, packed by :func:`cthulhu_core.pack`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def write(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
     """Write ``checkpoint`` to ``filepath``, whole or not at all.
 
     Raises:
-        CheckpointError: it holds something that cannot be stored.
-        OSError: the file cannot be written; what was there is as it was.
+        CheckpointError: If it holds something that cannot be stored.
+        OSError: If the file cannot be written. An existing file is left unchanged.
     """
     layers = [[layer, list(named)] for layer, named in checkpoint.weights.items()]
     tensors = {
@@ -53,22 +53,22 @@ def write(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
         with atomic_write(filepath) as partial:
             partial.write_bytes(data)
     except OSError as error:
-        # The user knows the file, not the temporary one beside it.
+        # Name the user's file, not the temporary one beside it.
         raise OSError(error.errno, error.strerror, os.fspath(filepath)) from error
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy in host memory, in order: the format has no views, and no two tensors that share memory."""
+    """Return a contiguous copy in host memory: the format has neither views nor shared memory."""
     import torch
 
     return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 
 def read(filepath: str | os.PathLike[str]) -> Checkpoint:
-    """What was saved in ``filepath``.
+    """Return the checkpoint saved in ``filepath``.
 
     Raises:
-        CheckpointError: there is no such file, or it is damaged or of another program; the message says which.
+        CheckpointError: If the file is missing, damaged, or written by another program. The message says which.
     """
     if not Path(filepath).is_file():
         raise CheckpointError("there is no such file")

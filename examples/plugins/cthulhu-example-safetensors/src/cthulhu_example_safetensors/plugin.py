@@ -1,7 +1,7 @@
-"""The services of this package: it saves and loads files named ``.safetensors``.
+"""The services of this package: saving and loading ``.safetensors`` files.
 
-Each service handles that suffix and returns None for all others: then the next plugin is asked. Models and weights are
-loaded through ``cthulhu_load_checkpoint``. Nothing heavy is imported before there is a file to save or load.
+Each service handles that suffix and returns None for all others, so that the next plugin is tried. Models and weights
+are loaded through ``cthulhu_load_checkpoint``. Heavy imports wait until there is a file to save or load.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SUFFIX = ".safetensors"
 
 @hookimpl
 def cthulhu_saved_suffixes() -> Iterable[str]:
-    """Return the one suffix, for callbacks that check it before training."""
+    """Return the suffix, so that callbacks can check it before training."""
     return (SUFFIX,)
 
 
@@ -29,7 +29,7 @@ def cthulhu_saved_suffixes() -> Iterable[str]:
 def cthulhu_save_model(
     run: Run | None, model: torch.nn.Module, filepath: str | os.PathLike[str], weights_only: bool
 ) -> bool | None:
-    """Save ``model`` and, during ``run``, everything that a resumed training needs."""
+    """Save ``model`` and, during a run, everything needed to resume it."""
     if not _is_ours(filepath):
         return None
     from cthulhu_example_safetensors.file import write
@@ -40,7 +40,7 @@ def cthulhu_save_model(
 
 @hookimpl
 def cthulhu_load_checkpoint(filepath: str | os.PathLike[str]) -> Checkpoint | None:
-    """Return what was saved in ``filepath``."""
+    """Return the checkpoint saved in ``filepath``."""
     if not _is_ours(filepath):
         return None
     from cthulhu_example_safetensors.file import read
