@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -148,11 +147,5 @@ print(f"steps {history.run.step}", flush=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun needs gloo over TCP as Linux and macOS have it")
-def test_unchanged_script_under_torchrun(tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(SCRIPT)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTHULHU_DISABLE": "*"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("steps 8") == 2
+def test_unchanged_script_under_torchrun(torchrun: Any) -> None:
+    assert torchrun(SCRIPT, CTHULHU_DISABLE="*").count("steps 8") == 2

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,17 +211,11 @@ if rank == "0":
 
 
 @pytest.mark.slow
-def test_job_goes_on_by_itself_when_a_process_was_lost(tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(RESTARTED)
+def test_job_continues_by_itself_after_the_loss_of_a_process(torchrun: Any) -> None:
     outcomes = {}
     for how in ("nothing", "raise", "kill"):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        command += ["--max-restarts", "1", str(script), how]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        (line,) = (line for line in done.stdout.splitlines() if line.startswith("outcome"))
+        printed = torchrun(RESTARTED, how, options=(*torchrun.TWO_PROCESSES, "--max-restarts", "1"))
+        (line,) = (line for line in printed.splitlines() if line.startswith("outcome"))
         _, attempt, resumed, losses = line.split(" ", 3)
         outcomes[how] = attempt, resumed, json.loads(losses)
     assert [each[:2] for each in outcomes.values()] == [("0", "False"), ("1", "True"), ("1", "True")]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -182,21 +181,13 @@ model.summon(torch.randn(160, 6), torch.randint(0, 4, (160,)), 8, epochs=500, ve
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM that a process could handle")
-def test_job_that_is_preempted_closes_its_books(tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(PREEMPTED)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTHULHU_DISABLE": "*"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as job:
-        try:
-            assert job.stdout is not None
-            begun = ""
-            while begun.count("begun") < 2:
-                begun += job.stdout.readline()
-            job.terminate()
-            printed, _ = job.communicate(timeout=60)
-        finally:
-            job.kill()
+def test_preempted_job_ends_its_runs(torchrun: Any) -> None:
+    job = torchrun.start(PREEMPTED, CTHULHU_DISABLE="*")
+    begun = ""
+    while begun.count("begun") < 2:
+        begun += job.stdout.readline()
+    job.terminate()
+    printed, _ = job.communicate(timeout=60)
     assert printed.count("closed") == 2
     assert job.returncode != 0
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,29 +50,18 @@ def hosts() -> Iterator[list[tuple[str, str]]]:
         yield list(zip(names, cards, strict=True))
 
 
-def test_script_trains_on_two_hosts(tmp_path: Path, hosts: list[tuple[str, str]]) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(SCRIPT)
-    processes = []
-    for number, (name, card) in enumerate(hosts):
-        command = [
-            "ip", "netns", "exec", name, sys.executable, "-m", "torch.distributed.run", "--nnodes", "2",
-            "--nproc-per-node", "1", "--node-rank", str(number), "--master-addr", "10.231.7.1",
-            "--master-port", "29511", str(script),
-        ]  # fmt: skip
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CTHULHU_DISABLE": "*", "GLOO_SOCKET_IFNAME": card}
-        processes.append(
-            subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-            )
+def test_script_trains_on_two_hosts(torchrun: Any, hosts: list[tuple[str, str]]) -> None:
+    address = ("--master-addr", "10.231.7.1", "--master-port", "29511")
+    jobs = [
+        torchrun.start(
+            SCRIPT,
+            options=("--nnodes", "2", "--nproc-per-node", "1", "--node-rank", str(number), *address),
+            within=("ip", "netns", "exec", name),
+            CTHULHU_DISABLE="*",
+            GLOO_SOCKET_IFNAME=card,
         )
-    try:
-        outputs = [process.communicate(timeout=90) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    assert [process.returncode for process in processes] == [0, 0], [errors for _, errors in outputs]
-    first, second = ([line for line in out.splitlines() if line.startswith("outcome")] for out, _ in outputs)
+        for number, (name, card) in enumerate(hosts)
+    ]
+    first, second = ([line for line in torchrun.output(job).splitlines() if line.startswith("outcome")] for job in jobs)
     assert first == second
     assert first[0].startswith("outcome 8 [")

@@ -2,61 +2,55 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import subprocess
-import sys
-from pathlib import Path
+import copy
 
 import pytest
 import torch
 
-from cthulhu.callbacks import EarlyStopping
+from cthulhu.callbacks import Callback, EarlyStopping
 
-SCRIPT = Path(__file__).with_name("training.py")
-
-
-@pytest.fixture(scope="module")
-def training():
-    spec = importlib.util.spec_from_file_location("training_of_early_stopping", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+# The best epoch is 3; with a patience of 4, training stops in epoch 8, because epoch 5 has no value.
+VALUES = [5.0, 4.0, 6.0, 3.0, 3.5, None, 3.2, 3.1, 3.3, 2.0]
+STOPPED = 8
 
 
-@pytest.fixture(autouse=True)
-def _no_plugins(monkeypatch):
-    monkeypatch.setenv("CTHULHU_DISABLE", "*")
+class Save(Callback):
+    """Copies the states of the model and of a callback after so many epochs."""
+
+    def __init__(self, stop, epochs):
+        self.stop, self.epochs, self.states = stop, epochs, None
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch + 1 == self.epochs:
+            self.states = copy.deepcopy((self.model.state_dict(), self.stop.state_dict()))
 
 
-@pytest.fixture(scope="module")
-def whole(training):
-    """How the training ends that nobody interrupts."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CTHULHU_DISABLE", "*")
-        outcome = training.train()[1]
-    assert outcome["stopped"]
-    assert 3 < outcome["best_epoch"] == outcome["stopped_epoch"] - 4 < training.EPOCHS - 10
-    return outcome
+class Resume(Callback):
+    """Loads a state into a callback as soon as training has begun."""
+
+    def __init__(self, callback, state):
+        self.callback, self.state = callback, state
+
+    def on_train_begin(self, logs):
+        self.callback.load_state_dict(self.state)
 
 
-def test_training_goes_on_in_a_new_process_as_if_nothing_had_happened(training, whole, tmp_path):
-    epochs = whole["best_epoch"] + 3  # the best epoch lies behind, and there is some patience left
-    torch.save({"state": training.train(epochs)[0], "epochs": epochs}, tmp_path / "state.pt")
-    resumed = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path / "state.pt")], capture_output=True, text=True, check=True
-    )
-    assert json.loads(resumed.stdout) == whole
+def outcome(stop, model):
+    counters = (stop.best, stop.best_epoch, stop.wait, stop.stopped, stop.stopped_epoch)
+    return *counters, stop.best_weights["weight"].tolist(), model.epochs
 
 
-def test_training_may_be_interrupted_after_any_epoch(training, whole):
-    for epochs in range(whole["stopped_epoch"] + 1):
-        assert training.train(state=training.train(epochs)[0], initial_epoch=epochs)[1] == whole, epochs
-
-
-def test_training_that_was_over_is_over_when_it_is_resumed(training, whole):
-    state = training.train()[0]
-    assert training.train(state=state, initial_epoch=whole["stopped_epoch"] + 1)[1] == whole
+@pytest.mark.parametrize("epochs", range(1, STOPPED + 2))
+def test_training_resumed_after_any_epoch_ends_as_if_nothing_had_happened(train, model, epochs):
+    whole, resumed = (EarlyStopping(patience=4, restore_best_weights=True) for _ in range(2))
+    save = Save(whole, epochs)
+    train(whole, VALUES, after=[save])
+    expected = outcome(whole, model)
+    assert expected == (3.0, 3, 4, True, STOPPED, [4.0, 4.0], (4.0, 4))
+    weights, state = save.states
+    model.load_state_dict(weights)
+    train(resumed, VALUES, initial_epoch=epochs, after=[Resume(resumed, state)])
+    assert outcome(resumed, model) == expected
 
 
 def test_greater_patience_lets_a_stopped_training_go_on(train):
@@ -80,18 +74,6 @@ def test_stop_of_the_training_that_is_resumed_holds_unless_patience_is_greater(t
     train(first, values)
     run = train(second, values, initial_epoch=3, after=[Resume(second, first.state_dict())])
     assert run.history.epoch == epochs
-
-
-class Resume(EarlyStopping):
-    """Loads a state into another callback as soon as training has begun."""
-
-    def __init__(self, callback, state):
-        super().__init__(patience=float("inf"))
-        self.callback, self.state = callback, state
-
-    def on_train_begin(self, logs):
-        super().on_train_begin(logs)
-        self.callback.load_state_dict(self.state)
 
 
 def test_state_is_plain_data_and_tensors(train):

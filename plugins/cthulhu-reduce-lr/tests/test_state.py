@@ -2,57 +2,35 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-import torch
 
-from cthulhu.callbacks import ReduceLROnPlateau
+from cthulhu.callbacks import Callback, ReduceLROnPlateau
 
-SCRIPT = Path(__file__).with_name("training.py")
-
-
-@pytest.fixture(scope="module")
-def training():
-    spec = importlib.util.spec_from_file_location("training_of_reduce_lr", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+# Improvements, plateaus, and an epoch without a value.
+VALUES = [5.0, 4.0, 4.0, 4.0, 4.0, None, 4.0, 4.0, 4.0, 3.0, 3.0, 3.0, 3.0, 3.0]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _no_plugins():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CTHULHU_DISABLE", "*")
-        yield
+class Resume(Callback):
+    """Loads a state into a callback at the beginning of the first epoch."""
+
+    def __init__(self, callback, state):
+        self.callback, self.state = callback, state
+
+    def on_epoch_begin(self, epoch, logs):
+        if epoch == self.run.initial_epoch:
+            self.callback.load_state_dict(self.state)
 
 
-@pytest.fixture(scope="module")
-def whole(training):
-    """How the training ends that nobody interrupts."""
-    outcome = training.train()[1]
-    assert outcome["lr"][0] < 0.2 / 4
-    return outcome
-
-
-def test_training_goes_on_in_a_new_process_as_if_nothing_had_happened(training, whole, tmp_path):
-    epochs = 9
-    state = training.train(epochs)[0]
-    assert state["reduce_lr"]["cooldown_counter"] or state["reduce_lr"]["wait"]
-    torch.save({"state": state, "epochs": epochs}, tmp_path / "state.pt")
-    resumed = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path / "state.pt")], capture_output=True, text=True, check=True
-    )
-    assert json.loads(resumed.stdout) == whole
-
-
-def test_training_may_be_interrupted_after_any_epoch(training, whole):
-    for epochs in range(training.EPOCHS - 2):
-        assert training.train(state=training.train(epochs)[0], initial_epoch=epochs)[1] == whole, epochs
+@pytest.mark.parametrize("epochs", range(1, len(VALUES)))
+def test_training_resumed_after_any_epoch_ends_as_if_nothing_had_happened(train, optimizer, epochs):
+    whole, interrupted, resumed = (ReduceLROnPlateau(factor=0.5, patience=2, cooldown=3) for _ in range(3))
+    expected = train(whole, VALUES, optimizer(0.8, 0.4))
+    assert expected == [0.8] * 4 + [0.4] * 5 + [0.2] * 4 + [0.1]
+    groups = optimizer(0.8, 0.4)
+    before = train(interrupted, VALUES[:epochs], groups)
+    after = train(resumed, VALUES, groups, before=[Resume(resumed, interrupted.state_dict())], initial_epoch=epochs)
+    assert before + after == expected
+    assert resumed.state_dict() == whole.state_dict()
 
 
 def test_state_is_plain_data(train):
