@@ -18,7 +18,7 @@ from cthulhu_checkpoint.reader import load
 from cthulhu_core import Checkpoint
 
 path, kills = sys.argv[1], int(sys.argv[2])
-
+torch.set_num_threads(1)  # a forked process would wait for the OpenMP threads of its parent for ever
 def checkpoint(n):
     layer = {"kernel": torch.full((300, 400), float(n)).t(), "bias": torch.full((100_000,), float(n))}
     return Checkpoint({"layer": layer}, {}, {"counter": n})
@@ -55,7 +55,7 @@ for _ in range(kills):
 @pytest.mark.parametrize("kills", [20, pytest.param(100, marks=pytest.mark.slow)])
 def test_killed_save_leaves_a_whole_file(kills, tmp_path):
     command = [sys.executable, "-W", "ignore", "-c", KILLS, str(tmp_path / "model.h5"), str(kills)]
-    ended = subprocess.run(command, capture_output=True, text=True)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stderr) == (0, "")
     rounds = [line.split() for line in ended.stdout.splitlines()]
     assert len(rounds) == kills
