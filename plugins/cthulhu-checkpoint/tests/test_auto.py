@@ -1,4 +1,4 @@
-"""``resume_from="auto"``: a script that is started again goes on with what its LumpCheckpoint wrote before."""
+"""``resume_from="auto"``: a script that is started again resumes from what its LumpCheckpoint wrote before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ X, Y = np.ones((24, 3), dtype=np.float32), np.ones((24, 2), dtype=np.float32)
 
 
 class Interrupt(Callback):
-    """Ends training after so many batches, as whoever stops the script; None for nobody."""
+    """Ends training after ``batches`` batches, as if the script were stopped. None never does."""
 
     def __init__(self, batches: int | None) -> None:
         self.batches = batches

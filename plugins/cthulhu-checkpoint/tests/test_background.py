@@ -1,4 +1,4 @@
-"""Saving in the background: in order, one at a time, and all of it is there when training is over."""
+"""Saving in the background: in order, one at a time, and complete when training ends."""
 
 from __future__ import annotations
 

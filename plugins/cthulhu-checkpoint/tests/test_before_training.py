@@ -30,13 +30,13 @@ class Mine(Callback):
     ("arguments", "message"),
     [
         ({"mode": "maximum"}, "mode is 'maximum': expected 'auto', 'min' or 'max'"),
-        ({"period": 0}, "period is 0: expected a number of epochs, 1 or more"),
-        ({"period": 1.5}, "period is 1.5: expected a number of epochs, 1 or more"),
-        ({"period": None}, "period is None: expected a number of epochs"),
-        ({"keep": 0}, "keep is 0: expected a number of files, 1 or more"),
-        ({"keep": "3"}, "keep is '3': expected a number of files"),
-        ({"keep": True}, "keep is True: expected a number of files"),
-        ({"save_every": 0}, "save_every is 0: expected a number of batches, 1 or more, or a datetime.timedelta above"),
+        ({"period": 0}, "period is 0: expected a whole number of epochs, 1 or more"),
+        ({"period": 1.5}, "period is 1.5: expected a whole number of epochs, 1 or more"),
+        ({"period": None}, "period is None: expected a whole number of epochs"),
+        ({"keep": 0}, "keep is 0: expected a whole number of files, 1 or more"),
+        ({"keep": "3"}, "keep is '3': expected a whole number of files"),
+        ({"keep": True}, "keep is True: expected a whole number of files"),
+        ({"save_every": 0}, "save_every is 0: expected a number of batches, 1 or more, or a positive datetime"),
         ({"save_every": -3}, "save_every is -3: expected a number of batches"),
         ({"save_every": 0.5}, "save_every is 0.5: expected a number of batches"),
         ({"save_every": math.nan}, "save_every is nan: expected a number of batches"),
@@ -45,7 +45,7 @@ class Mine(Callback):
         ({"filepath": "w.{}.h5"}, "LumpCheckpoint(filepath='w.{}.h5'): a placeholder without a name, {}"),
         ({"filepath": "w.{0}.h5"}, "a placeholder without a name, {0}: name what it is filled with, e.g. {epoch:02d}"),
         ({"filepath": "w.{loss:{}}.h5"}, "a placeholder without a name, {}"),
-        ({"filepath": "w.{epoch.h5"}, "braces enclose a name, and are doubled where they are meant"),
+        ({"filepath": "w.{epoch.h5"}, "braces enclose a name; double them for literal braces"),
         ({"filepath": "w.epoch}.h5"}, "Single '}' encountered in format string: braces enclose a name"),
         ({"filepath": "w.{epoch:.2q}.h5"}, "{epoch:.2q} cannot be filled"),
         ({"filepath": "w.{epoch!x}.h5"}, "{epoch!x} cannot be filled"),
@@ -91,7 +91,7 @@ def test_placeholder_that_no_log_can_fill_is_an_error_before_training(folder, mo
 
 
 def test_validated_metric_without_validation_is_an_error_before_training(folder, model, data):
-    with pytest.raises(ValueError, match="'val_loss' is only logged where there is validation: pass validation_data"):
+    with pytest.raises(ValueError, match="'val_loss' is only logged with validation: pass validation_data"):
         model.summon(*data, verbose=0, callbacks=[LumpCheckpoint("w.{val_loss}.h5")])
 
 
@@ -113,7 +113,7 @@ class LearningRate(Callback):
 def test_name_that_a_callback_may_add_is_an_error_after_the_first_epoch(folder, model, data):
     (folder / "w.h5").write_text("what was there")
     checkpoint = LumpCheckpoint("w.{val_los}.h5")
-    there = r"val_los is not logged; there are epoch, [\w, ]*val_loss.*\. A callback that adds a value stands before"
+    there = r"val_los is not logged; available names are epoch, [\w, ]*val_loss.*\. A callback that adds a value"
     with pytest.raises(ValueError, match=there):
         model.summon(*data, epochs=3, verbose=0, validation_split=0.25, callbacks=[Mine(), checkpoint])
     assert [path.name for path in folder.iterdir()] == ["w.h5"]
@@ -158,7 +158,7 @@ def test_a_format_that_is_switched_off_saves_nothing(folder, model, data, monkey
 def test_folder_that_cannot_be_made_is_an_error_before_training(folder, model, data):
     (folder / "file").write_text("no folder")
     with pytest.raises(
-        OSError, match="LumpCheckpoint cannot write its file .*: name one in a folder that you may write"
+        OSError, match="LumpCheckpoint cannot write its file .*: choose a path in a writable"
     ):
         model.summon(*data, verbose=0, callbacks=[LumpCheckpoint("file/run/w.h5")])
     assert model.history.epoch == []
@@ -167,7 +167,7 @@ def test_folder_that_cannot_be_made_is_an_error_before_training(folder, model, d
 @pytest.mark.parametrize("name", ["w.h5", "w.latest.h5"])
 def test_folder_where_the_file_should_be_is_an_error_before_training(folder, model, data, name):
     (folder / name).mkdir()
-    with pytest.raises(IsADirectoryError, match=f"a folder of that name is there: name a file: .*{name}"):
+    with pytest.raises(IsADirectoryError, match=f"a folder of that name exists: choose another name: .*{name}"):
         model.summon(*data, verbose=0, callbacks=[LumpCheckpoint("w.h5", save_every=1)])
     assert model.history.epoch == []
 
@@ -196,8 +196,8 @@ except PermissionError as error:
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda folder: folder.chmod(0o555), "name one in a folder that you may write to"),
-        (lambda folder: protected(folder / "w.h5"), "it is write-protected: name another one"),
+        (lambda folder: folder.chmod(0o555), "choose a path in a writable folder"),
+        (lambda folder: protected(folder / "w.h5"), "it is write-protected: choose another name"),
     ],
     ids=["folder", "file"],
 )

@@ -69,9 +69,9 @@ def truncate_tensors(folder: Path) -> None:
     ("damage", "reason"),
     [
         (damage_index, "checkpoint.json is damaged"),
-        (remove_index, "there is no checkpoint.json in it"),
+        (remove_index, "it has no checkpoint.json"),
         (leave_the_folder, "checkpoint.json is damaged"),
-        (come_from_the_future, "it is of format 99"),
+        (come_from_the_future, "it has format 99"),
         (remove_tensors, "it is damaged: "),
         (truncate_tensors, "it is damaged: "),
     ],

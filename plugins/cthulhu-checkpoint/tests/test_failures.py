@@ -1,4 +1,4 @@
-"""A save that fails is a warning with its cause: what was saved stays, training goes on, the next epoch tries again."""
+"""A save that fails is a warning with its cause: existing files stay, training continues, the next epoch tries again."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def spoiled(folder, spoil, background):
 class TestDiskFullOrPermissionLost:
     def test_the_next_epoch_tries_again(self, public, spoil, cause, background):
         *warned, outcome, files = spoiled(public, spoil.format(full="epoch in (1, 2)", user=65534), background)
-        again = "The file that was there is as it was, training goes on, and it is tried again after the next epoch"
+        again = "An existing file keeps its content, and training continues. The next try is after the next epoch"
         assert warned == [
             f"CheckpointWarning LumpCheckpoint: epoch {epoch:05d} could not be saved to {public}/w.h5: {cause}. {again}"
             for epoch in (2, 3)
@@ -101,7 +101,7 @@ class TestDiskFullOrPermissionLost:
         *warned, outcome, files = spoiled(public, spoil.format(full="epoch > 0", user=65534), background)
         problem = f"epoch 00004 could not be saved to {public}/w.h5: {cause}"
         assert len(warned) == 4
-        assert warned[3].endswith(f"LumpCheckpoint: training is over, and its best state is not saved: {problem}")
+        assert warned[3].endswith(f"LumpCheckpoint: training ended, and its best state is not saved: {problem}")
         assert outcome == "the file is of epoch 1 and the best is 1.0"
         assert files == "['w.h5']"
 
@@ -122,7 +122,7 @@ class At(Callback):
 def test_folder_that_is_gone_is_made_anew_with_a_warning(folder, train, files_in):
     checkpoint = LumpCheckpoint("run/w.{epoch}.h5")
     with pytest.warns(
-        CheckpointWarning, match=r"the folder .*run was gone, with what was in it, and is made"
+        CheckpointWarning, match=r"the folder .*run was deleted, with its content, and is created"
     ) as caught:
         train(checkpoint, [0.5, 0.25, 0.75], after=[At(epoch_1=lambda: shutil.rmtree(folder / "run"))])
     assert len(caught) == 1
@@ -138,7 +138,7 @@ def test_folder_that_cannot_be_made_anew_is_tried_again(folder, train, files_in)
         train(LumpCheckpoint("run/w.{epoch}.h5"), [0.5] * 3, [At(epoch_1=spoil, epoch_2=(folder / "run").unlink)])
     first, second = (str(each.message) for each in caught)
     assert f"epoch 00002 could not be saved to {folder / 'run' / 'w.2.h5'}: File exists" in first
-    assert "was gone" in second
+    assert "was deleted" in second
     assert files_in(folder / "run") == {"w.3.h5": 3}
 
 
@@ -187,8 +187,8 @@ def test_what_the_format_cannot_store_is_a_warning(folder, train):
     with pytest.warns(CheckpointWarning) as caught:
         train(LumpCheckpoint("w.h5"), [0.5], after=[Remember()])
     failed, over = (str(each.message) for each in caught)
-    assert f"epoch 00001 could not be saved to {folder / 'w.h5'}: there is no room for me in it. The file" in failed
-    assert "training is over, and its last state is not saved: epoch 00001" in over
+    assert f"epoch 00001 could not be saved to {folder / 'w.h5'}: there is no room for me in it. An" in failed
+    assert "training ended, and its last state is not saved: epoch 00001" in over
     assert list(folder.iterdir()) == []
 
 

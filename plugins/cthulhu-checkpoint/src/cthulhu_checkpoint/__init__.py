@@ -1,7 +1,7 @@
-"""LumpCheckpoint, and models in HDF5 files that Keras reads, too.
+"""LumpCheckpoint, and models in HDF5 files that Keras can read.
 
-The services for these files are in ``plugin.py``, their layout in ``layout.py``, the callback in
-``lump_checkpoint.py``.
+See ``plugin.py`` for the services that save and load files, ``layout.py`` for their layout, and ``lump_checkpoint.py``
+for the callback.
 """
 
 from cthulhu_checkpoint.lump_checkpoint import LumpCheckpoint

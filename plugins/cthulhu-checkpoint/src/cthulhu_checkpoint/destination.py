@@ -1,4 +1,4 @@
-"""Where files are going to be written: whether that is possible is tried, not guessed."""
+"""Check before training that files can be written, by trying it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cthulhu_checkpoint.plugin import is_in_parts
 
 
 def prepare(folder: Path, files: list[Path]) -> None:
-    """Make ``folder`` if it is missing, and see that ``files`` can be written.
+    """Create ``folder`` if it is missing, and check that ``files`` can be written.
 
     Raises:
-        OSError: the folder cannot be made or written to, or a file is a folder or write-protected; says which.
+        OSError: If the folder cannot be created or written to, or if a file is a folder or write-protected.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -23,16 +23,16 @@ def prepare(folder: Path, files: list[Path]) -> None:
             with tempfile.NamedTemporaryFile(dir=place, prefix=".cthulhu-checkpoint-"):
                 pass
     except OSError as error:
-        raise _error(error.errno, "name one in a folder that you may write to", folder) from error
+        raise _error(error.errno, "choose a path in a writable folder", folder) from error
     for file in files:
         if file.is_dir() and not is_in_parts(file):
-            raise _error(errno.EISDIR, "a folder of that name is there: name a file", file)
+            raise _error(errno.EISDIR, "a folder of that name exists: choose another name", file)
         if file.exists() and not os.access(file, os.W_OK):
-            raise _error(errno.EACCES, "it is write-protected: name another one", file)
+            raise _error(errno.EACCES, "it is write-protected: choose another name", file)
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder that is one checkpoint, if it is there."""
+    """Remove a file, or a folder that is one checkpoint, if it exists."""
     if is_in_parts(path) and path.is_dir():
         shutil.rmtree(path)
     else:

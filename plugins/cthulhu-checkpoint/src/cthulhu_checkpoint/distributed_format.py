@@ -1,14 +1,14 @@
-"""Checkpoints as folders, for models of which each process holds a part: all processes write, and all read.
+"""Checkpoints as folders, for sharded models: all processes write, and all read.
 
 ::
 
     model.dcp/
-        checkpoint.json                 what there is, and in which folder; takes the place of the last one's in one go
-        3f9a01c2/                       of one save
-            whole.safetensors           tensors that the main process has whole
-            parts/shard-*.safetensors   the others, as torch.distributed.checkpoint stores them; no pickle is in them
+        checkpoint.json                 index: the folder and its tensors; replaced atomically after each save
+        3f9a01c2/                       the files of one save
+            whole.safetensors           tensors that are not sharded
+            parts/shard-*.safetensors   the others, as torch.distributed.checkpoint stores them, without pickle
 
-Files of HDF5 are in writer.py and reader.py.
+See writer.py and reader.py for HDF5 files.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ FORMAT = 1
 
 
 def check_installed(in_parts: bool) -> None:
-    """See that there is all that is needed, for models that are in parts or for others.
+    """Check that the required packages are installed, for sharded models if ``in_parts``.
 
     Raises:
-        ImportError: something is missing; says what to install.
+        ImportError: If one is missing. The message says what to install.
     """
     if find_spec("safetensors") is None:
-        raise ImportError("folders .dcp need safetensors: pip install 'cthulhu-checkpoint[parts]'")
+        raise ImportError(".dcp folders need safetensors: pip install 'cthulhu-checkpoint[parts]'")
     if in_parts:
         _storage()
 
@@ -52,11 +52,11 @@ def check_installed(in_parts: bool) -> None:
 def save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
     """Write ``checkpoint`` to the folder ``filepath``, whole or not at all.
 
-    Where tensors are in parts, all processes must do it, and wait for each other.
+    If tensors are sharded, all processes must call this function, and each waits for the others.
 
     Raises:
-        CheckpointError: it holds something that cannot be stored, or another process could not write its part.
-        OSError: it cannot be written.
+        CheckpointError: If it holds something that cannot be stored, or another process could not write its shards.
+        OSError: If the folder cannot be written.
     """
     check_installed(_has_parts(checkpoint))
     writer.wait_for_the_last()
@@ -64,20 +64,20 @@ def save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
 
 
 def save_later(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> Future[None]:
-    """Write ``checkpoint``, which nobody changes any more, in the background; errors as in :func:`save`."""
+    """Write ``checkpoint``, which must not change any more, in the background. Errors are those of :func:`save`."""
     check_installed(_has_parts(checkpoint))
     return writer.in_background(_save, checkpoint, Path(filepath), _Talk.apart() if _has_parts(checkpoint) else None)
 
 
 class _Talk:
-    """How processes talk to each other while training goes on: what they say of it must not come in between."""
+    """The process group of background saves, whose messages must not mix with those of training."""
 
     _of: Any = None
     _group: Any = None
 
     @classmethod
     def apart(cls) -> Any:
-        """The group for that; all processes make it together."""
+        """Return the group. All processes must call this together."""
         if cls._of is not dist.group.WORLD:
             cls._of, cls._group = dist.group.WORLD, dist.new_group(backend="gloo")
         return cls._group
@@ -101,7 +101,7 @@ def _save(checkpoint: Checkpoint, folder: Path, group: Any) -> None:
             _write(folder, _new_name(), *_packed(checkpoint), [])
         return
     text, tensors = _in_all(group, lambda: _packed(checkpoint))
-    # The main process' text names tensors by numbers that may be others elsewhere; their order is the same.
+    # The text refers to tensors by numbers, which may differ between processes. Their order is the same.
     parts = [name for name, tensor in tensors.items() if _is_part(tensor)]
     name = _name_of_main(group)
     try:
@@ -113,7 +113,7 @@ def _save(checkpoint: Checkpoint, folder: Path, group: Any) -> None:
 
 
 def _in_all(group: Any, act: Callable[[], Result]) -> Result:
-    """What ``act`` gives where it works in all processes; else its error, or that another one had one."""
+    """Return the result of ``act``. If it fails in any process, raise in all: its error, or that another one failed."""
     error: Exception | None = None
     result: Any = None
     try:
@@ -121,7 +121,7 @@ def _in_all(group: Any, act: Callable[[], Result]) -> Result:
     except (OSError, CheckpointError) as raised:
         error = raised
     if _sum(int(error is not None), group):
-        raise error or CheckpointError("another process could not save what it has; its own message says why")
+        raise error or CheckpointError("another process could not save its shards; its own message says why")
     given: Result = result
     return given
 
@@ -138,7 +138,7 @@ def _new_name() -> str:
 
 
 def _name_of_main(group: Any) -> str:
-    """One name for all; which it is, the main process says."""
+    """Return the name that the main process chose, in all processes."""
     chosen = int(_new_name(), 16) if dist.get_rank() == 0 else 0
     return f"{_sum(chosen, group):08x}"
 
@@ -158,11 +158,11 @@ def _write_parts(tensors: list[torch.Tensor], folder: Path, group: Any) -> None:
     try:
         save_parts(state, storage_writer=storage, process_group=group)
     except CheckpointException as error:
-        raise CheckpointError(f"the parts could not be written: {_reasons(error)}") from error
+        raise CheckpointError(f"the shards could not be written: {_reasons(error)}") from error
 
 
 def _write(folder: Path, name: str, text: str, tensors: Mapping[str, torch.Tensor], parts: list[str]) -> None:
-    """What the main process has whole, and the index, which makes all of it the checkpoint."""
+    """Write the tensors that are not sharded, then the index, which completes the checkpoint."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -188,20 +188,20 @@ def _write(folder: Path, name: str, text: str, tensors: Mapping[str, torch.Tenso
 
 
 def _described(tensor: Any) -> list[Any]:
-    """Shape, dtype, and along which dimension it is divided."""
+    """Return the shape, the dtype and the sharded dimension."""
     (placement,) = tensor.placements
     return [list(tensor.shape), str(tensor.dtype).removeprefix("torch."), placement.dim]
 
 
 def _own(tensor: torch.Tensor) -> torch.Tensor:
-    """``tensor`` in memory of its own: safetensors refuses what shares it."""
+    """Return ``tensor`` in memory of its own: safetensors rejects shared memory."""
     tensor = tensor.detach()
     owns = tensor.is_contiguous() and tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
     return tensor.cpu() if owns else tensor.cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _as_os_error(error: Exception) -> OSError | None:
-    """The error of the disk that safetensors reports as its own."""
+    """Return the operating system's error inside an error of safetensors, if there is one."""
     import re
 
     found = re.search(r"\(os error (\d+)\)", str(error))
@@ -209,7 +209,7 @@ def _as_os_error(error: Exception) -> OSError | None:
 
 
 def _reasons(error: Any) -> str:
-    """What went wrong in which process, of a ``CheckpointException``."""
+    """Return the failure of each process in a ``CheckpointException``."""
     return "; ".join(f"rank {rank}: {failure[0]}" for rank, failure in error.failures.items())
 
 
@@ -220,7 +220,7 @@ def _storage() -> Any:
         return hf_storage
     except ImportError:
         raise ImportError(
-            f"checkpoints of models in parts need PyTorch 2.9 or newer, and this is {torch.__version__}: update it"
+            f"checkpoints of sharded models need PyTorch 2.9 or newer, but this is {torch.__version__}: upgrade it"
         ) from None
 
 
@@ -228,10 +228,10 @@ def _storage() -> Any:
 
 
 def load(filepath: str | os.PathLike[str]) -> Checkpoint:
-    """What was saved in the folder ``filepath``; where several processes read it, each its part of what was in parts.
+    """Return the checkpoint in the folder ``filepath``. With several processes, each loads its own shards.
 
     Raises:
-        CheckpointError: it is damaged, or no checkpoint.
+        CheckpointError: If the folder is damaged or is not a checkpoint.
     """
     check_installed(in_parts=False)
     from safetensors import SafetensorError
@@ -257,15 +257,16 @@ def _index(folder: Path) -> dict[str, Any]:
         index = json.loads(path.read_text(encoding="utf-8"))
         name, parts, written = index["folder"], index["parts"], index["cthulhu_checkpoint"]
         if not (isinstance(name, str) and Path(name).name == name and isinstance(parts, dict)):
-            raise ValueError("its contents are not those of an index")
+            raise ValueError("it does not have the contents of an index")
     except FileNotFoundError:
-        raise CheckpointError(
-            f"there is no {INDEX} in it: it is no checkpoint, or was never finished", folder
-        ) from None
+        raise CheckpointError(f"it has no {INDEX}: it is not a checkpoint, or was never completed", folder) from None
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{INDEX} is damaged: {error}", folder) from error
     if written != FORMAT:
-        raise CheckpointError(f"it is of format {written!r}, and {FORMAT} is what is known here: update the package")
+        raise CheckpointError(
+            f"it has format {written!r}, but this version of cthulhu-checkpoint reads only {FORMAT}: "
+            "pip install --upgrade cthulhu-checkpoint"
+        )
     return dict(index)
 
 
@@ -278,7 +279,7 @@ def _load_parts(parts: Mapping[str, Any], folder: Path) -> dict[str, torch.Tenso
     state = {str(number): _room(*described) for number, described in enumerate(parts.values())}
     try:
         with warnings.catch_warnings():
-            # One process alone may load, and does.
+            # A single process may load without torch.distributed.
             warnings.filterwarnings("ignore", "torch.distributed is disabled")
             load_parts(state, storage_reader=_storage().HuggingFaceStorageReader(str(folder)))
     except CheckpointException as error:
@@ -287,7 +288,7 @@ def _load_parts(parts: Mapping[str, Any], folder: Path) -> dict[str, torch.Tenso
 
 
 def _room(shape: list[int], dtype: str, dimension: int) -> Any:
-    """Room for a tensor, or for this process' part of it."""
+    """Return an empty tensor, or its shard of this process, to load into."""
     kind = getattr(torch, dtype)
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return torch.empty(shape, dtype=kind)

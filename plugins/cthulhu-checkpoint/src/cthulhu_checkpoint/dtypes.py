@@ -1,4 +1,4 @@
-"""Which type of HDF5 a tensor of PyTorch is stored as. What NumPy does not know is stored as integers, and labelled."""
+"""The HDF5 types of PyTorch's dtypes. Dtypes that NumPy lacks are stored as integers with a label."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from cthulhu_core import CheckpointError
 
 LABEL = "torch_dtype"
-"""The attribute of a dataset that names the dtype of PyTorch, where the type of HDF5 does not say it."""
+"""The attribute with the dtype of PyTorch, for datasets whose HDF5 type does not determine it."""
 
 
 class Stored(NamedTuple):
-    """How a dtype is stored.
+    """The stored form of a dtype.
 
     Attributes:
-        numpy: the type in the file, in NumPy's code.
-        label: the value of the attribute ``torch_dtype``; None where the type says it all.
+        numpy: type in the file, as NumPy's type code.
+        label: value of the attribute ``torch_dtype``. None if the type in the file determines the dtype.
     """
 
     numpy: str
@@ -25,7 +25,7 @@ class Stored(NamedTuple):
 
 
 def _known(stored: dict[str, Stored]) -> dict[torch.dtype, Stored]:
-    """Those dtypes that this version of PyTorch has."""
+    """Return the dtypes that this version of PyTorch has."""
     return {getattr(torch, name): how for name, how in stored.items() if hasattr(torch, name)}
 
 
@@ -59,15 +59,15 @@ LOADED: dict[Stored, torch.dtype] = {how: dtype for dtype, how in STORED.items()
 
 
 def stored_as(tensor: torch.Tensor, name: str) -> Stored:
-    """How ``tensor`` is stored.
+    """Return the stored form of ``tensor``.
 
     Raises:
-        CheckpointError: it is not a plain tensor of numbers; ``name`` says which.
+        CheckpointError: If it is not a dense tensor of numbers. The message includes ``name``.
     """
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.dtype not in STORED:
-        what = "no data, it is a meta tensor" if tensor.is_meta else f"{tensor.dtype}, {tensor.layout}"
+        what = "a meta tensor without data" if tensor.is_meta else f"{tensor.dtype}, {tensor.layout}"
         raise CheckpointError(
-            f"{name} cannot be saved: it is {what}; expected a dense tensor with a dtype of numbers; "
+            f"{name} cannot be saved: it is {what}; expected a dense tensor with a numeric dtype; "
             "dequantize or convert it first"
         )
     return STORED[tensor.dtype]

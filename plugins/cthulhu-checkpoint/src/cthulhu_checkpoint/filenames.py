@@ -1,4 +1,4 @@
-"""Filenames: which names a ``filepath`` with placeholders gives. What is in the files, and when, is not said here."""
+"""The file names that a ``filepath`` with placeholders stands for."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ class Field(NamedTuple):
 
     name: str
     text: str
-    """As it stands in ``filepath``, ``{val_loss:.2f}``."""
+    """Its text in ``filepath``, e.g. ``{val_loss:.2f}``."""
     nested: tuple[str, ...]
-    """Names of the placeholders in its format, as in ``{val_loss:.{digits}f}``."""
+    """Names of the placeholders inside its format, as in ``{val_loss:.{digits}f}``."""
 
 
 class Filenames:
-    """The names that a ``filepath`` with placeholders gives.
+    """The file names that a ``filepath`` with placeholders stands for.
 
     Args:
-        filepath: with named placeholders as ``str.format`` has them, e.g. ``"w.{epoch:02d}-{val_loss:.2f}.hdf5"``.
+        filepath: path with named placeholders of ``str.format``, e.g. ``"w.{epoch:02d}-{val_loss:.2f}.hdf5"``.
 
     Attributes:
         text: ``filepath`` as a string.
-        names: the names in its placeholders.
-        folder: the part before the first placeholder that names a folder, which is where all files are.
+        names: the names of its placeholders.
+        folder: the folder before the first placeholder. All files are in it or below it.
 
     Raises:
-        TypeError: ``filepath`` is not a path.
-        ValueError: a placeholder has no name, cannot hold what it names, or a brace has no other.
+        TypeError: If ``filepath`` is not a path.
+        ValueError: If a placeholder has no name, its format does not fit its value, or a brace is unmatched.
 
     Example:
         >>> names = Filenames("run/w.{epoch:02d}-{val_loss:.2f}.hdf5")
@@ -50,14 +50,14 @@ class Filenames:
         try:
             self._fields = list(_fields(text))
         except ValueError as error:
-            raise self._error(f"{error}: braces enclose a name, and are doubled where they are meant") from None
+            raise self._error(f"{error}: braces enclose a name; double them for literal braces") from None
         self.names = list(dict.fromkeys(name for field in self._fields for name in (field.name, *field.nested)))
         for name in self.names:
             if not name or name.isdigit():
                 raise self._error(
                     f"a placeholder without a name, {{{name}}}: name what it is filled with, e.g. {{epoch:02d}}"
                 )
-        # Nothing but epoch is known to be of one type, whatever the run.
+        # Only epoch has the same type in every run.
         self.check_formats({"epoch": [1]})
         before = _before_the_first_field(text)
         self.folder, self._start = os.path.split(before)
@@ -69,10 +69,10 @@ class Filenames:
     # --- what can fill them, before training -------------------------------------------------------------------------
 
     def check_formats(self, examples: Mapping[str, Iterable[Any]]) -> None:
-        """See that each placeholder can hold one of the values that ``examples`` have for its name.
+        """Check that each placeholder can format at least one of the ``examples`` of its name.
 
         Raises:
-            ValueError: one cannot.
+            ValueError: If one cannot.
         """
         for field in self._fields:
             if field.nested or field.name not in examples:
@@ -90,30 +90,30 @@ class Filenames:
                 raise self._error(f"{field.text} cannot be filled ({problems[0]}): expected a format like {better}")
 
     def check_names(self, planned: Collection[str]) -> None:
-        """See that there is a name for every placeholder among ``planned``, all that epochs are going to log.
+        """Check that the name of each placeholder is in ``planned``, the names that epochs will log.
 
         Raises:
-            ValueError: there is none; the message has the names that there are.
+            ValueError: If one is not. The message lists the available names.
         """
         for name in self.missing(planned):
             known = f"The names of this run are {', '.join(['epoch', *planned])}"
             if name.removeprefix("val_") in planned:
                 cure = "pass validation_data or validation_split"
-                raise self._error(f"{name!r} is only logged where there is validation: {cure}. {known}")
+                raise self._error(f"{name!r} is only logged with validation: {cure}. {known}")
             close = difflib.get_close_matches(name, ["epoch", *planned], n=1, cutoff=0.5)
             raise self._error(f"nothing logs {name!r}{f', did you mean {close[0]}?' if close else '.'} {known}")
 
     # --- filling them ------------------------------------------------------------------------------------------------
 
     def missing(self, logs: Collection[str]) -> list[str]:
-        """The names in the placeholders that are not in ``logs``."""
+        """Return the names of placeholders that are not in ``logs``."""
         return [name for name in self.names if name != "epoch" and name not in logs]
 
     def fill(self, epoch: int, logs: Mapping[str, Any]) -> str:
-        """The name of the file of ``epoch`` (from 0; in the name, from 1).
+        """Return the file name of ``epoch``, which counts from 0 here and from 1 in the name.
 
         Raises:
-            ValueError: what is logged does not go with the format of its placeholder.
+            ValueError: If a logged value does not fit the format of its placeholder.
         """
         try:
             return _formatter.vformat(self.text, (), {**logs, "epoch": epoch + 1})
@@ -123,13 +123,13 @@ class Filenames:
 
     @property
     def example(self) -> str:
-        """A name such as those that are going to be, with made-up values."""
-        # Their own names, because a format may need a value of any type.
+        """Return an example of a file name, with made-up values."""
+        # Use the names as values, because a format may need a value of any type.
         return "".join(before + (field.name if field else "") for before, field in _parts(self.text))
 
     @property
     def latest(self) -> str:
-        """The name of the one file for states in the middle of epochs: what is before the placeholders, and latest."""
+        """Return the file name for states in the middle of epochs: the part before the placeholders, and latest."""
         suffix = PurePath(self.example).suffix
         start = self._start.rstrip("._- ") if self._fields else PurePath(self._start).stem
         return self._folder_text + (f"{start}.latest{suffix}" if start else f"latest{suffix}")
@@ -137,15 +137,15 @@ class Filenames:
     # --- names to be remembered --------------------------------------------------------------------------------------
 
     def within(self, filled: str) -> str:
-        """What of a filled name stands after the folder."""
+        """Return the part of a filled name after the folder."""
         return filled[len(self._folder_text) :]
 
     def path(self, within: str) -> Path:
-        """The file that :meth:`within` gave ``within`` for."""
+        """Return the path for a result of :meth:`within`."""
         return Path(self._folder_text + within)
 
     def could_give(self, within: str) -> bool:
-        """Whether filling placeholders can give ``within``."""
+        """Return whether filling the placeholders can result in ``within``."""
         pattern = "".join(
             re.escape(before) + (r"[^/\\]*" if field else "") for before, field in _parts(self.text)
         ).removeprefix(re.escape(self._folder_text))
@@ -153,7 +153,7 @@ class Filenames:
 
 
 class _Formatter(string.Formatter):
-    """Takes the whole text before the colon for the name, whatever characters a metric has in its name."""
+    """Uses the whole text before the colon as the name, because metrics may have any characters in their names."""
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
         return kwargs[field_name], field_name
@@ -163,7 +163,7 @@ _formatter = _Formatter()
 
 
 def _parts(text: str) -> Iterator[tuple[str, Field | None]]:
-    """The text before each placeholder, and the placeholder."""
+    """Yield the text before each placeholder, and the placeholder."""
     for before, name, form, conversion in _formatter.parse(text):
         if name is None:
             yield before, None

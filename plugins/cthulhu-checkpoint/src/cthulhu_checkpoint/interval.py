@@ -1,4 +1,4 @@
-"""Interval: after how many batches, or how much time, the state in the middle of an epoch is to be saved."""
+"""The interval between saves in the middle of epochs, in batches or in time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from cthulhu_core import whole_number
 
 
 class Interval:
-    """Batches of a run, or time since the last save.
+    """A number of batches of the run, or a time since the last save.
 
     Args:
-        every: a number of batches, from 1, or a ``timedelta`` above zero.
+        every: number of batches, 1 or more, or a positive ``timedelta``.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: If it is neither.
 
     Example:
         >>> [batch for batch in range(1, 10) if Interval(4).is_over(batch)]
@@ -31,16 +31,16 @@ class Interval:
             self._batches = whole_number(every) or 0
         if self._batches < 1 and (self._seconds is None or self._seconds <= 0):
             raise ValueError(
-                f"save_every is {every!r}: expected a number of batches, 1 or more, or a datetime.timedelta above zero"
+                f"save_every is {every!r}: expected a number of batches, 1 or more, or a positive datetime.timedelta"
             )
         self.restart()
 
     def restart(self) -> None:
-        """Time counts from now on."""
+        """Restart the clock."""
         self._last = monotonic()
 
     def is_over(self, batches: int) -> bool:
-        """Whether it is time to save, after so many ``batches`` of the run."""
+        """Return whether a save is due after ``batches`` of the run."""
         if self._seconds is None:
             return batches % self._batches == 0
         return monotonic() - self._last >= self._seconds

@@ -1,18 +1,17 @@
-"""Where everything is in a file: the layout of Keras 2.3 for weights, and beside it a group of our own.
+"""The layout of a file: that of Keras 2.3 for weights, and a group of our own.
 
 ::
 
     /                         attributes: layer_names, backend, keras_version; cthulhu_checkpoint, our format's version
     /daoloth_1                attribute: weight_names
     /daoloth_1/daoloth_1/kernel:0
-    /cthulhu/extra            and, of a full model, /cthulhu/state:
+    /cthulhu/extra            and, for full models, /cthulhu/state:
         json                  text
-        tensors/0 ...         what stands in the text by name
+        tensors/0 ...         tensors that the text refers to
 
-Of a full model, the layers and their attributes are in ``/model_weights`` instead, as Keras has it.
+For full models, the layers and their attributes are in ``/model_weights`` instead, as in Keras.
 
-HDF5's library draws this up without a number of the weights: it says where in the file they are to be, and writer.py
-writes them there.
+HDF5's library creates this structure without the values of the weights, and writer.py writes the values into it.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ LAYERS = "layer_names"
 WEIGHTS = "weight_names"
 FULL = "model_weights"
 OWN = "cthulhu"
-# The layout is the one of this version, in which kernels are of shape (in, units).
+# In the layout of this version, kernels have shape (in, units).
 _KERAS = {"backend": np.bytes_(b"pytorch"), "keras_version": np.bytes_(b"2.3.1")}
 _ATTRIBUTE_LIMIT = 64512
-"""The size in bytes from which on Keras splits an attribute: HDF5 allows no more than 64 KiB."""
+"""The size in bytes above which Keras splits an attribute. HDF5 allows up to 64 KiB."""
 
 
 class Draft(NamedTuple):
-    """A file that lacks only the numbers of its tensors.
+    """A file without the values of its tensors.
 
     Attributes:
         structure: all other bytes of the file.
-        tensors: where in the file the bytes of each tensor are to be, in the order of the file.
+        tensors: the tensors and their offsets in the file, in the order of the file.
     """
 
     structure: SparseFile
@@ -54,10 +53,10 @@ class Draft(NamedTuple):
 
 
 def draft(checkpoint: Checkpoint) -> Draft:
-    """The file for ``checkpoint``.
+    """Return the draft of the file for ``checkpoint``.
 
     Raises:
-        CheckpointError: it holds something that cannot be stored; the message names it.
+        CheckpointError: If it holds something that cannot be stored. The message names it.
     """
     structure = SparseFile()
     tensors: list[tuple[int, torch.Tensor]] = []
@@ -87,7 +86,7 @@ def _draft_weights(group: Any, weights: dict[str, dict[str, torch.Tensor]], tens
 
 
 def _draft_data(file: Any, name: str, data: Any, tensors: list[Any]) -> None:
-    """Plain data with tensors in it."""
+    """Draft plain data that contains tensors."""
     try:
         text, values = pack(data, where=name)
     except (TypeError, ValueError) as error:
@@ -100,13 +99,13 @@ def _draft_data(file: Any, name: str, data: Any, tensors: list[Any]) -> None:
 
 
 def _draft_tensor(group: Any, name: str, tensor: torch.Tensor, tensors: list[Any], where: str) -> None:
-    """A dataset whose place in the file is decided, and whose numbers are not written."""
+    """Draft a dataset: allocate its place in the file without writing its values."""
     stored = stored_as(tensor, where)
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plan.set_layout(h5py.h5d.CONTIGUOUS)
     plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    # The same checkpoint is the same bytes.
+    # Without times, equal checkpoints are equal files.
     plan.set_obj_track_times(False)
     link = h5py.h5p.create(h5py.h5p.LINK_CREATE)
     link.set_char_encoding(h5py.h5t.CSET_UTF8)
@@ -121,12 +120,12 @@ def _draft_tensor(group: Any, name: str, tensor: torch.Tensor, tensors: list[Any
 
 
 def _write_names(group: Any, attribute: str, names: Iterable[str]) -> None:
-    """A list of names as Keras stores it: in one attribute, or where that would be too long in several."""
+    """Write a list of names as Keras does: in one attribute, or in several if it would be too long."""
     encoded = np.array([name.encode() for name in names], dtype="S" if names else "S1")
     longest = encoded.dtype.itemsize
     if longest > _ATTRIBUTE_LIMIT:
         raise CheckpointError(
-            f"a name of {longest} bytes cannot be saved: HDF5 allows {_ATTRIBUTE_LIMIT} bytes; rename the layer "
+            f"a name of {longest} bytes cannot be saved: HDF5 allows up to {_ATTRIBUTE_LIMIT} bytes; rename the layer "
             f"{max(names, key=len)[:40]!r}..."
         )
     each = max(1, _ATTRIBUTE_LIMIT // longest)

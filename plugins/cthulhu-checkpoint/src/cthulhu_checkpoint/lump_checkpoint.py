@@ -1,7 +1,7 @@
-"""When to save, and under which name.
+"""LumpCheckpoint: decide when to save, and under which name.
 
-What a save does is in ``saving.py``, names of files in ``filenames.py``, which files ``keep`` removes in
-``retention.py``, the time between saves in ``interval.py``, and the checks before training in ``destination.py``.
+See ``saving.py`` for the saves, ``filenames.py`` for the names of files, ``retention.py`` for the files that ``keep``
+removes, ``interval.py`` for the time between saves, and ``destination.py`` for the checks before training.
 """
 
 from __future__ import annotations
@@ -21,61 +21,60 @@ from cthulhu_core import Logs, Monitor, check_format, planned_names, whole_numbe
 
 
 class LumpCheckpoint(Saver):
-    """Saves the model after every epoch, or after those in which a monitored quantity is best.
+    """Saves the model after every epoch, or after the best ones.
 
-    A file is written when all callbacks have had the end of the epoch, whole or not at all. A full checkpoint (one
+    Files are written whole or not at all, after all callbacks have handled the end of the epoch. A full checkpoint (one
     without ``save_weights_only``) can be resumed: ``model.summon(..., resume_from=path_or_folder)``.
 
-    With ``save_best_only``, every epoch is compared with the best one saved: strictly, and NaN is never the best. A
-    better epoch is saved whatever ``period`` says, so that none is missed.
+    With ``save_best_only``, an epoch is saved if it is strictly better than the best saved one, whatever the
+    ``period``. NaN is never better.
 
-    A save that fails (disk full, folder gone, no permission) is a warning with its cause; what was there before is as
-    it was, training goes on, and the next epoch tries again: then the best is again the best that is saved. If
-    nothing was saved until training ends, a warning says so. A folder that is gone is made anew, with a warning.
+    A failed save (disk full, folder deleted, no permission) warns with its cause. An existing file keeps its content,
+    ``best`` returns to the value that is really saved, training continues, and the next epoch tries again. If no save
+    succeeds by the end of training, another warning says so. A deleted folder is created again, with a warning.
 
-    Used again, it starts afresh, unless ``initial_epoch`` says that a training goes on. In distributed training the
-    main process saves.
+    The same object starts afresh in another training, unless ``initial_epoch`` is greater than 0. In distributed
+    training, the main process saves.
 
     Args:
-        filepath: path of the file, e.g. ``"run/weights.{epoch:02d}-{val_loss:.2f}.hdf5"``; its suffix says in which
-            format: ``.hdf5`` or ``.h5``; ``.dcp`` is a folder into which all processes of a distributed training
-            write, for models of which each holds a part. Placeholders are filled with ``epoch``, from 1, and the logs
-            of the epoch, as far as earlier callbacks have added to them. Folders that are missing are made. An epoch
-            that lacks a value because it was not validated is not saved; the next one is due instead, and one warning a
-            training says so.
-        monitor: name of the quantity that says which epoch is best, e.g. ``"val_loss"``. Looked at with
-            ``save_best_only`` and, where it is logged, with ``keep``.
-        verbose: 0 is silent; from 1 on a line for each epoch says what is saved, and what the best was.
-        save_best_only: save only epochs that are better than the best one saved.
-        save_weights_only: save the weights alone; training cannot be resumed from them.
-        mode: ``"min"``: less is better; ``"max"``: more is better; ``"auto"``: as the metric itself states, or as its
-            name says (see :class:`cthulhu_core.Monitor`).
-        period: save every so many epochs, 1 or more.
-        keep: keep only so many files, 1 or more, the newest, and the best one besides: others that this callback wrote
-            in this training, and in the one that it resumes, are removed when a newer one is safely there. None keeps
+        filepath: path of the file, e.g. ``"run/weights.{epoch:02d}-{val_loss:.2f}.hdf5"``. The suffix decides the
+            format: ``.hdf5`` or ``.h5`` is a file; ``.dcp`` is a folder to which all processes of a distributed
+            training write, for sharded models. Placeholders are filled with ``epoch``, from 1, and the logs of the
+            epoch, including those of earlier callbacks. Missing folders are created. An epoch that lacks a value
+            because it was not validated is not saved, with one warning per training, and the next one is saved instead.
+        monitor: name of the quantity that decides which epoch is best, e.g. ``"val_loss"``. Used with
+            ``save_best_only`` and, if it is logged, with ``keep``.
+        verbose: 0 is silent. With 1 or more, prints a line for each epoch with the file and the best value.
+        save_best_only: save an epoch only if it is better than the best saved one.
+        save_weights_only: save only the weights. Training cannot be resumed from them.
+        mode: ``"min"`` if less is better, ``"max"`` if more is better. ``"auto"`` uses the direction that the metric
+            object declares or that its name implies (see :class:`cthulhu_core.Monitor`).
+        period: number of epochs between saves, 1 or more.
+        keep: number of newest files to keep, 1 or more, in addition to the best one. Older files that this callback
+            wrote in this training, and in the one it resumes, are removed once the new file is complete. None keeps
             all. Files that it did not write are never touched.
-        background: write while training goes on. The next save waits for the one before, the end of training for the
-            last, however it ends.
-        save_every: save in the middle of epochs, too: after so many batches, counted over the run, or when so much time
-            (``timedelta``) has passed since the last save. These states go to one file of their own, which the next
-            one overwrites: the part of ``filepath`` before its placeholders, ``.latest`` and the suffix, e.g.
+        background: write files while training continues. Each save waits for the one before, and the end of training
+            waits for the last one, no matter how training ends.
+        save_every: also save in the middle of epochs: after this number of batches, counted over the run, or after this
+            time (``timedelta``) since the last save. These states go to one separate file, which each save overwrites:
+            the part of ``filepath`` before its placeholders, ``.latest`` and the suffix, e.g.
             ``run/weights.latest.hdf5``. It is never the best file, and ``keep`` does not count it.
 
     Attributes:
-        best: the monitored value of the best epoch saved; ±inf before there was one.
-        epochs_since_last_save: epochs since the last one that was due.
+        best: monitored value of the best saved epoch. ±inf before the first one.
+        epochs_since_last_save: number of epochs since the last one that was due.
 
     Raises:
-        TypeError: when made, if ``filepath`` is not a path.
-        ValueError: when made, if an argument makes no sense; before the first epoch, if a placeholder can never be
-            filled, as far as that is known then; else after the first epoch that is to be saved, before it is saved.
-        ImportError: before the first epoch: no installed package saves files of this suffix.
-        OSError: before the first epoch: the file cannot be written.
+        TypeError: If ``filepath`` is not a path.
+        ValueError: If an argument is invalid. Before the first epoch, if a placeholder can never be filled, as far as
+            that is known then; otherwise after the first epoch to be saved, before it is saved.
+        ImportError: Before the first epoch, if no installed package saves files with this suffix.
+        OSError: Before the first epoch, if the file cannot be written.
 
     Warns:
-        CheckpointWarning: each time that something could not be saved.
-        MonitorWarning: once a training, with ``save_best_only``, if the quantity is not in the logs although it was
-            due; names the close ones.
+        CheckpointWarning: Whenever something could not be saved.
+        MonitorWarning: Once per training with ``save_best_only``, if an epoch that should log the quantity does not.
+            Lists similar names.
 
     Example:
         >>> checkpoint = LumpCheckpoint("weights.hdf5", save_best_only=True, verbose=1)
@@ -131,7 +130,7 @@ class LumpCheckpoint(Saver):
         self._monitor.begin(self.run)
         self._start()
         if self.run.initial_epoch > 0 and before["monitor"]["direction"] == self._monitor.direction:
-            # The training before goes on: what was its best must not be overwritten by something worse.
+            # This run continues the one before, whose best epoch must not be overwritten by a worse one.
             self.load_state_dict(before)
         planned = planned_names(self.run)
         if planned is not None:
@@ -149,25 +148,25 @@ class LumpCheckpoint(Saver):
             self._interval.restart()
 
     def _check_parts(self) -> None:
-        """See that all processes, each of which holds a part of the model, can save it together."""
+        """Check that all processes can save the sharded model together."""
         if self.ranks != "all":
             raise ValueError(
-                f"LumpCheckpoint(filepath={self._filenames.text!r}): each process holds a part of the model "
-                "(strategy='fsdp'), and a file of this kind is written by one: let the name end in .dcp, which is a "
-                "folder"
+                f"LumpCheckpoint(filepath={self._filenames.text!r}): the model is sharded over processes "
+                "(strategy='fsdp'), but one process writes files of this kind: let the name end in .dcp, a folder to "
+                "which all processes write"
             )
         if isinstance(self.save_every, timedelta):
             raise ValueError(
-                f"LumpCheckpoint(save_every={self.save_every!r}): all processes must save at the same batch, and their "
-                "clocks differ: give a number of batches"
+                f"LumpCheckpoint(save_every={self.save_every!r}): all processes must save at the same batch, but their "
+                "clocks differ: pass a number of batches"
             )
 
     def _examples(self, name: str) -> list[Any]:
-        """Values of the types that can be logged under the name of a metric."""
+        """Return examples of the values that a metric can log."""
         return [0.5, 1, "text"] if name.removeprefix("val_") in self.run.stateful_metrics else [0.5]
 
     def _known_files(self) -> list[Path]:
-        """The files that are going to be written, as far as their names are known."""
+        """Return the files to be written, as far as their names are known."""
         names = [] if self._filenames.names else [self._filenames.fill(0, {})]
         if self._interval is not None:
             names.append(self._filenames.latest)
@@ -176,7 +175,7 @@ class LumpCheckpoint(Saver):
     # --- an epoch ends: decide ---------------------------------------------------------------------------------------
 
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
-        # Who only limits files has not asked for a quantity: no warning that there is none.
+        # Without save_best_only, a missing quantity is no reason to warn.
         watched = self.save_best_only or (self.keep is not None and self.monitor in logs)
         value = self._monitor.read(logs, self.run) if watched else None
         self._look_at_the_last_one(value)
@@ -195,10 +194,10 @@ class LumpCheckpoint(Saver):
                 self._decide(name, f"epoch {epoch + 1:05d}", value)
 
     def _name_of(self, epoch: int, logs: Logs) -> str | None:
-        """The name of the file of this epoch; None, and one warning a training, if the epoch has none.
+        """Return the file name of this epoch. Return None, with one warning per training, if it has none.
 
         Raises:
-            ValueError: there has been no name yet, and something else than validation is missing.
+            ValueError: If no epoch has had a name yet and the missing values are not those of validation.
         """
         missing = self._filenames.missing(logs)
         problem = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not logged"
@@ -214,18 +213,19 @@ class LumpCheckpoint(Saver):
         not_validated = not self.run.validated and all(each.startswith("val_") for each in missing)
         if not self._was_named and not not_validated:
             raise ValueError(
-                f"LumpCheckpoint(filepath={self._filenames.text!r}): {problem}; there are epoch, {', '.join(logs)}. "
-                "A callback that adds a value stands before this one in the list"
+                f"LumpCheckpoint(filepath={self._filenames.text!r}): {problem}; available names are epoch, "
+                f"{', '.join(logs)}. A callback that adds a value must come before this one in the list"
             )
         if not self._skipped:
             self._skipped = True
             self._warn(
-                f"epoch {epoch + 1:05d} is not saved, because its file has no name: {problem}. Nor is any other like it"
+                f"epoch {epoch + 1:05d} is not saved, because its file has no name: {problem}. Nor are later epochs "
+                "like it"
             )
         return None
 
     def _decide(self, name: str, what: str, value: float | None) -> None:
-        """This epoch is to be saved. From now on the state is that after the save: it is what is saved."""
+        """Schedule the save of this epoch. From now on the state is that after the save, since it is saved, too."""
         self._decided = Save(self._path(name), what, False, self.best, self._files)
         self.epochs_since_last_save = 0
         if value is not None:
@@ -234,7 +234,7 @@ class LumpCheckpoint(Saver):
             self._files = with_file(self._files, SavedFile(self._filenames.within(name), value))
 
     def _look_at_the_last_one(self, value: float | None) -> None:
-        """See what became of the save in the background, and wait for it where what is to be done depends on it."""
+        """Handle the result of the background save. Wait for it if the decision about this epoch depends on it."""
         writing = self._writing
         if writing is None or writing.future is None:
             return
@@ -242,7 +242,7 @@ class LumpCheckpoint(Saver):
             matters = value is not None and self._monitor.is_better(value, than=writing.best)
         else:
             matters = self.epochs_since_last_save + 1 >= self.period
-        # All processes must decide alike, and it is not done everywhere at the same moment.
+        # All processes must decide alike, but the save completes at different times in each.
         if matters or self.run.is_sharded or writing.future.done():
             self._settle()
 
@@ -253,7 +253,7 @@ class LumpCheckpoint(Saver):
     # --- after a restart ---------------------------------------------------------------------------------------------
 
     def written_checkpoints(self) -> list[Path] | None:
-        """What is in the folder under a name that ``filepath`` can give; None if weights alone are saved."""
+        """Return the files in the folder whose names ``filepath`` can produce. None if only weights are saved."""
         if self.save_weights_only:
             return None
         folder = Path(self._filenames.folder)
@@ -268,7 +268,7 @@ class LumpCheckpoint(Saver):
     # --- state -------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value, the epochs since the last save, and the files that ``keep`` counts."""
+        """Return the best value, the epochs since the last save, and the files that ``keep`` counts."""
         return {
             "monitor": self._monitor.state_dict(),
             "epochs_since_last_save": self.epochs_since_last_save,
@@ -276,18 +276,18 @@ class LumpCheckpoint(Saver):
         }
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Go on where :meth:`state_dict` was taken. Files that ``filepath`` cannot name are forgotten, and stay.
+        """Continue from :meth:`state_dict`. Files whose names ``filepath`` cannot produce are never removed.
 
         Raises:
-            ValueError: it is the state of a callback that monitors another quantity.
+            ValueError: If the state belongs to a callback that monitors another quantity.
         """
         self._monitor.load_state_dict(state["monitor"])
         self.epochs_since_last_save = state["epochs_since_last_save"]
-        # What a file says is not trusted with the removal of others.
+        # A checkpoint must not make this callback remove files of others.
         files = [SavedFile(*file) for file in state["files"]]
         self._files = tuple(file for file in files if self.keep is not None and self._filenames.could_give(file.name))
 
 
 def _check_number(name: str, number: Any, of: str) -> None:
     if (whole_number(number) or 0) < 1:
-        raise ValueError(f"{name} is {number!r}: expected a number of {of}, 1 or more")
+        raise ValueError(f"{name} is {number!r}: expected a whole number of {of}, 1 or more")

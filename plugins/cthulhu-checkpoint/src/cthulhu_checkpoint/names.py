@@ -1,4 +1,4 @@
-"""Names of layers and weights as names of HDF5, in which ``/`` separates groups and ``.`` is the group itself."""
+"""Names of layers and weights in HDF5, where ``/`` separates groups and ``.`` is the group itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def escaped(name: str) -> str:
-    """``name`` as one name of HDF5: what has a meaning there, or cannot be encoded, is written ``%2F;``.
+    """Return ``name`` with every character that is special in HDF5, or cannot be encoded, escaped as in ``%2F;``.
 
     >>> escaped("encoder/0.weight"), escaped("."), escaped("dense_1")
     ('encoder%2F;0.weight', '%2E;', 'dense_1')
@@ -19,7 +19,7 @@ def escaped(name: str) -> str:
 
 
 def unescaped(name: str) -> str:
-    """The name that :func:`escaped` was given.
+    """Return the name from a result of :func:`escaped`.
 
     >>> unescaped("encoder%2F;0.weight")
     'encoder/0.weight'

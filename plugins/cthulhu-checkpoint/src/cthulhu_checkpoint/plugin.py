@@ -1,6 +1,6 @@
 """The services of this package: saving and loading ``.h5`` and ``.hdf5`` files and ``.dcp`` folders.
 
-Nothing heavy is imported before there is a file to save or load.
+Heavy imports wait until there is a file to save or load.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HDF5 = (".h5", ".hdf5")
 DISTRIBUTED = ".dcp"
-"""The suffix of folders into which all processes of a distributed training write."""
+"""The suffix of folders to which all processes of a distributed training write."""
 
 
 @hookimpl
@@ -31,7 +31,7 @@ def cthulhu_saved_suffixes() -> Iterable[str]:
 def cthulhu_save_model(
     run: Run | None, model: torch.nn.Module, filepath: str | os.PathLike[str], weights_only: bool, background: bool
 ) -> bool | Future[None] | None:
-    """Save ``model``; in the background, a copy of it."""
+    """Save ``model``, or a copy of it in the background."""
     if not _is_ours(filepath):
         return None
     in_parts = is_in_parts(filepath)
@@ -48,7 +48,7 @@ def cthulhu_save_model(
 
 @hookimpl
 def cthulhu_load_checkpoint(filepath: str | os.PathLike[str]) -> Checkpoint | None:
-    """Return what was saved in ``filepath``."""
+    """Return the checkpoint saved in ``filepath``."""
     if not _is_ours(filepath):
         return None
     if is_in_parts(filepath):
@@ -63,5 +63,5 @@ def _is_ours(filepath: str | os.PathLike[str]) -> bool:
 
 
 def is_in_parts(filepath: str | os.PathLike[str]) -> bool:
-    """Return whether ``filepath`` is a folder into which all processes write."""
+    """Return whether ``filepath`` is a folder to which all processes write."""
     return PurePath(filepath).suffix.lower() == DISTRIBUTED

@@ -1,7 +1,7 @@
-"""Checkpoints out of files: with every care, since a file may be damaged, of another program, or meant to harm.
+"""Read checkpoints from files that may be damaged, written by another program, or malicious.
 
-HDF5's library is asked only where in the file something is. What it says is checked, and the numbers are then read from
-there: no filter, no link and no conversion of the library has a part in it.
+HDF5's library only locates things in the file. Each location is checked, and the values are read directly: filters,
+links and conversions of the library are never used.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from cthulhu_checkpoint.names import unescaped
 from cthulhu_checkpoint.vlen_strings import Strings
 from cthulhu_core import Checkpoint, CheckpointError, unpack
 
-# What h5py raises where a file is not as it should be, and what follows from numbers that are absurd.
+# The errors of h5py for malformed files, and those that follow from absurd numbers in them.
 _MALFORMED = (OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError, MemoryError, struct.error)
 
 
 def load(filepath: str | os.PathLike[str]) -> Checkpoint:
-    """What was saved in ``filepath``, or the weights that Keras saved in it.
+    """Return the checkpoint in ``filepath``, or the weights that Keras saved in it.
 
     Raises:
-        CheckpointError: there is no such file, or it is truncated, damaged, or not of this kind; the message says why.
+        CheckpointError: If the file is missing, truncated, damaged, or of another kind. The message says which.
     """
     try:
         with _opened(Path(filepath)) as file:
@@ -43,12 +43,12 @@ def load(filepath: str | os.PathLike[str]) -> Checkpoint:
     except CheckpointError as error:
         raise CheckpointError(error.reason, filepath) from error
     except _MALFORMED as error:
-        raise CheckpointError(f"the file is damaged, or not of this kind: {error}", filepath) from error
+        raise CheckpointError(f"the file is damaged or of another kind: {error}", filepath) from error
 
 
 def _opened(path: Path) -> io.BufferedReader:
     try:
-        # A pipe would wait for a writer.
+        # Opening a pipe would wait for a writer.
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind):
             raise CheckpointError(f"this is {'a folder' if stat.S_ISDIR(kind) else 'not a regular file'}")
@@ -61,7 +61,7 @@ def _opened(path: Path) -> io.BufferedReader:
 
 @dataclass
 class _Reader:
-    """One file: how much it may claim yet, and which tensors it holds."""
+    """One file: the tensors found in it, and the bytes that further tensors may claim."""
 
     file: BinaryIO
     size: int = field(init=False)
@@ -76,10 +76,10 @@ class _Reader:
         self.strings = Strings(self.file, self.size)
 
     def checkpoint(self) -> Checkpoint:
-        """All of it; the numbers are read last, when all that the file claims has been seen to be in it."""
+        """Return the checkpoint. Values are read last, once everything that the file claims is known to be in it."""
         with h5py.File(_Structure(self.file), "r") as root:
             if not self.is_ours and layout.MARK in root.attrs:
-                raise CheckpointError(f"the file is damaged: it lacks the {header.SIZE} bytes that it was written with")
+                raise CheckpointError(f"the file is damaged: its first {header.SIZE} bytes are missing")
             weights = self._weights(root)
             own = self._group(root, layout.OWN) if self.is_ours and _has(root, layout.OWN) else {}
             data = {name: self._data(self._group(own, name)) for name in own}
@@ -95,11 +95,11 @@ class _Reader:
         if not _has_names(root, layout.LAYERS):
             if _has(root, "layers") and not _has(root, layout.FULL):
                 raise CheckpointError(
-                    "this is a .weights.h5 file of Keras 3, in which weights have no names: save the model in Keras "
-                    "with model.save('model.h5') and load that"
+                    "this is a .weights.h5 file of Keras 3, whose weights have no names: save the model in Keras with "
+                    "model.save('model.h5') and load that"
                 )
             if not _has(root, layout.FULL):
-                raise CheckpointError("this HDF5 file holds no weights in the layout of Keras: it has no layer_names")
+                raise CheckpointError("this HDF5 file has no weights in the layout of Keras: it has no layer_names")
             group = self._group(root, layout.FULL)
         return {self._name(layer): self._layer(group, layer) for layer in self._names(group, layout.LAYERS)}
 
@@ -122,7 +122,7 @@ class _Reader:
         return self._object(parent, path, h5py.Group)
 
     def _object(self, parent: Any, path: str, kind: type) -> Any:
-        """What is at ``path``, reached without following a link that leads elsewhere."""
+        """Return the object at ``path`` without following links to elsewhere."""
         found = parent
         for part in filter(None, path.split("/")):
             if not isinstance(found, h5py.Group) or not _has(found, part):
@@ -131,18 +131,16 @@ class _Reader:
                 raise CheckpointError(f"{_shortened(path)} is a link to elsewhere, which is not followed")
             found = found[part]
         if not isinstance(found, kind):
-            raise CheckpointError(f"{_shortened(path)} is no {kind.__name__.lower()}")
+            raise CheckpointError(f"{_shortened(path)} is not a {kind.__name__.lower()}")
         return found
 
     def _claim(self, count: int, what: str) -> None:
         self.unclaimed -= count
         if self.unclaimed < 0:
-            raise CheckpointError(
-                f"{_shortened(what)} would take {count} bytes, more than there are: the file has {self.size}"
-            )
+            raise CheckpointError(f"{what} would take {count} bytes, more than are left of the file's {self.size}")
 
     def _tensor(self, parent: Any, path: str) -> torch.Tensor:
-        """The tensor at ``path``, whose numbers are not read yet."""
+        """Return the tensor at ``path``. Its values are not read yet."""
         identifier = self._object(parent, path, h5py.Dataset).id
         path = _shortened(path)
         plan = identifier.get_create_plist()
@@ -160,15 +158,15 @@ class _Reader:
         if length:
             offset = identifier.get_offset()
             if offset is None or not 0 <= offset <= self.size - length or identifier.get_storage_size() != length:
-                raise CheckpointError(f"the numbers of {path} are not in the file")
-        # Of bytes first: PyTorch warns of some dtypes.
+                raise CheckpointError(f"the values of {path} are not in the file")
+        # Allocate bytes first: PyTorch warns about some dtypes.
         tensor = torch.empty(length, dtype=torch.uint8).view(dtype).reshape(shape)
         if length:
             self.tensors.append((offset, tensor, swapped))
         return tensor
 
     def _dtype(self, identifier: Any, path: str) -> tuple[torch.dtype, bool]:
-        """The dtype of a dataset, and whether its bytes are in the order of other machines."""
+        """Return the dtype of a dataset, and whether its byte order is that of other machines."""
         label = self._text(identifier, LABEL) if h5py.h5a.exists(identifier, LABEL.encode()) else None
         kind = identifier.get_type()
         for stored, dtype in LOADED.items():
@@ -178,10 +176,10 @@ class _Reader:
                     if kind == h5py.h5t.py_create(code, logical=True):
                         return dtype, swapped
         labelled = f", labelled {_shortened(label)}," if label else ""
-        raise CheckpointError(f"{path} is of a type{labelled} that is not one of PyTorch's")
+        raise CheckpointError(f"{path} has a type{labelled} that PyTorch lacks")
 
     def _names(self, group: Any, attribute: str) -> list[str]:
-        """A list of names, in one attribute or in several."""
+        """Return a list of names from one attribute or several."""
         if attribute in group.attrs:
             return self._names_in(group.id, attribute)
         numbered = itertools.takewhile(group.attrs.__contains__, (f"{attribute}{n}" for n in itertools.count()))
@@ -197,7 +195,7 @@ class _Reader:
             return []
         kind = opened.get_type()
         if not isinstance(kind, h5py.h5t.TypeStringID) or len(opened.shape) > 1:
-            raise CheckpointError(f"the attribute {attribute} is no list of names")
+            raise CheckpointError(f"the attribute {attribute} is not a list of names")
         if kind.is_variable_str():
             return self.strings.of(h5py.h5o.get_info(identifier).addr, attribute, count)
         self._claim(count * kind.get_size(), f"the attribute {attribute}")
@@ -215,17 +213,17 @@ class _Reader:
         array = tensor.reshape(-1).view(torch.uint8).numpy()
         self.file.seek(offset)
         if self.file.readinto(array) != len(array):  # type: ignore[attr-defined]
-            raise CheckpointError("the file has become shorter while it was read")
+            raise CheckpointError("the file was shortened while it was read")
         if swapped:
             numbers = tensor.numpy()
             numbers.byteswap(inplace=True)
         if tensor.dtype == torch.bool:
-            # Other bytes than 0 and 1 would not behave as one of them.
+            # Bytes other than 0 and 1 are invalid values of bool.
             np.not_equal(array, 0, out=array.view(bool))
 
 
 class _Structure(io.RawIOBase):
-    """The file as HDF5's library sees it."""
+    """The view of a file for HDF5's library."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -244,14 +242,14 @@ class _Structure(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         wanted = memoryview(buffer).nbytes
-        # The library does not ask how much it was given, and would go on with whatever is in its memory.
+        # The library ignores the number of bytes read, and would use whatever is in its buffer.
         if self._file.readinto(buffer) != wanted:  # type: ignore[attr-defined]
-            raise CheckpointError("its structure points behind its end: it is truncated or damaged")
+            raise CheckpointError("its structure points beyond its end: it is truncated or damaged")
         return wanted
 
 
 def _has(group: Any, name: str) -> bool:
-    """Whether there is a link of this name, wherever it leads."""
+    """Return whether there is a link of this name, wherever it leads."""
     return bool(group.id.links.exists(name.encode()))
 
 
@@ -260,13 +258,13 @@ def _has_names(group: Any, attribute: str) -> bool:
 
 
 def _without_paths(layer: str, paths: list[str]) -> Iterator[str]:
-    """``kernel`` of ``dense_1/kernel:0`` or ``sequential/dense_1/kernel``; the whole path where that is ambiguous."""
+    """Return ``kernel`` for ``dense_1/kernel:0`` or ``sequential/dense_1/kernel``, or the whole path if ambiguous."""
     named = [path.removesuffix(":0").removeprefix(f"{layer}/") for path in paths]
     short = [name.rpartition("/")[2] for name in named]
     for names in (short, named, paths):
         if len(set(names)) == len(names):
             return iter(names)
-    raise CheckpointError(f"two weights of the layer {_shortened(layer)} have one name")
+    raise CheckpointError(f"two weights of the layer {_shortened(layer)} have the same name")
 
 
 def _unpacked(text: torch.Tensor, tensors: dict[str, torch.Tensor]) -> Any:

@@ -1,4 +1,4 @@
-"""Which files ``keep`` leaves where they are. Nothing is removed here."""
+"""Decide which files ``keep`` retains. saving.py removes the others."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Literal, NamedTuple
 
 
 class SavedFile(NamedTuple):
-    """A file that was written."""
+    """A saved file."""
 
     name: str
     value: float | None
-    """The monitored value of its epoch; None if there was none."""
+    """The monitored value of its epoch. None if there was none."""
 
 
 def with_file(files: Sequence[SavedFile], file: SavedFile) -> tuple[SavedFile, ...]:
-    """``files`` and ``file``, the newest; one of the same name has been overwritten by it."""
+    """Return ``files`` plus ``file``, the newest one, which replaces a file of the same name."""
     return (*(each for each in files if each.name != file.name), file)
 
 
 def surplus(files: Sequence[SavedFile], keep: int, direction: Literal["min", "max"]) -> list[SavedFile]:
-    """All but the newest ``keep`` of ``files``, oldest first, and but the best, the first of those that are equal.
+    """Return all ``files``, oldest first, except the newest ``keep`` and the best one (the oldest of equals).
 
     Example:
         >>> files = [SavedFile("a", 0.1), SavedFile("b", 0.3), SavedFile("c", 0.2)]

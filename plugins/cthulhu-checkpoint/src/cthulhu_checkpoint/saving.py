@@ -109,7 +109,7 @@ class Saver(Callback):
         gone = not fixed.is_dir()
         folder.mkdir(parents=True, exist_ok=True)
         if gone:
-            self._warn(f"the folder {fixed} was gone, with what was in it, and is made anew")
+            self._warn(f"the folder {fixed} was deleted, with its content, and is created again")
 
     def _settle(self) -> None:
         """Wait for the background save, if there is one, and handle its result."""
@@ -143,7 +143,7 @@ class Saver(Callback):
             if self.run.is_main:
                 remove(path)
         except OSError as error:
-            self._warn(f"{path} could not be removed: {error.strerror}. It is tried again after the next save")
+            self._warn(f"{path} could not be removed: {error.strerror}. The next save tries again")
         else:
             self._files = tuple(each for each in self._files if each is not file)
 
@@ -152,8 +152,8 @@ class Saver(Callback):
         cause = (error.strerror if isinstance(error, OSError) else getattr(error, "reason", None)) or str(error)
         problem = f"{saving.what} could not be saved to {saving.path}: {cause}"
         self._unsaved[saving.latest] = problem
-        again = "in time" if saving.latest else "after the next epoch"
-        self._warn(f"{problem}. The file that was there is as it was, training goes on, and it is tried again {again}")
+        again = "at the next interval" if saving.latest else "after the next epoch"
+        self._warn(f"{problem}. An existing file keeps its content, and training continues. The next try is {again}")
 
     def _go_back(self, saving: Save) -> None:
         """Restore the state before a save that failed."""
@@ -163,15 +163,15 @@ class Saver(Callback):
 
     def on_train_end(self, logs: Logs, /) -> None:
         self._settle()
-        if self._decided is not None:  # an exception came before the save point
+        if self._decided is not None:  # An exception came before the save point.
             self._go_back(self._decided)
         for problem in self._unsaved.values():
             best = "best" if self.save_best_only else "last"
-            self._warn(f"training is over, and its {best} state is not saved: {problem}")
+            self._warn(f"training ended, and its {best} state is not saved: {problem}")
         self._unsaved.clear()
 
     def on_teardown(self) -> None:
-        # In case the end of training was interrupted while it waited.
+        # An interrupt may have ended the wait at the end of training.
         self._settle()
 
     def _warn(self, message: str) -> None:

@@ -1,4 +1,4 @@
-"""A file in memory that costs only the pages that were written to. HDF5's library writes its part of a file into it."""
+"""A sparse file in memory, into which HDF5's library writes the structure of a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PAGE = 4096
 
 
 class SparseFile(io.RawIOBase):
-    r"""A file that takes no memory where nothing was written; there, it is zero.
+    r"""A file in memory that stores only the pages written to. All other bytes are zero.
 
     Attributes:
         size: its length in bytes.
@@ -48,7 +48,7 @@ class SparseFile(io.RawIOBase):
         return self._position
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Only ever used to make the file longer."""
+        """Extend the file. It never shrinks."""
         self.size = max(self.size, self._position if size is None else size)
         return self.size
 
@@ -72,7 +72,7 @@ class SparseFile(io.RawIOBase):
         return len(into)
 
     def between(self, start: int, stop: int) -> bytes:
-        """The bytes from ``start`` up to ``stop``."""
+        """Return the bytes from ``start`` up to ``stop``."""
         if start >= stop:
             return b""
         first, last = start // _PAGE, (stop - 1) // _PAGE

@@ -1,4 +1,4 @@
-"""Checkpoints into files, now or in the background. Where in the file something is, layout.py decides."""
+"""Write checkpoints to files, now or in the background. layout.py decides the place of everything in a file."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from cthulhu_checkpoint.layout import Draft, draft
 from cthulhu_core import Checkpoint, atomic_write
 
 _BLOCK = 2 * 2**20
-"""Bytes that are transposed, fetched from a device or written at a time."""
+"""Number of bytes to transpose, copy from a device or write at a time."""
 _FLUSH = 16 * 2**20
-"""Bytes after which the disk is asked to begin."""
+"""Number of bytes after which to start flushing to the disk."""
 
 
 def save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
-    """Write ``checkpoint`` to ``filepath``, whole or not at all, after all that is being saved in the background.
+    """Write ``checkpoint`` to ``filepath``, whole or not at all, after pending background saves.
 
     Raises:
-        CheckpointError: it holds something that cannot be stored; the message names it.
-        OSError: it cannot be written: no such folder, no permission, no space left, ...
+        CheckpointError: If it holds something that cannot be stored. The message names it.
+        OSError: If the file cannot be written: no such folder, no permission, no space left, ...
     """
     wait_for_the_last()
     with _threads() as threads:
@@ -35,16 +35,16 @@ def save(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> None:
 
 
 def save_later(checkpoint: Checkpoint, filepath: str | os.PathLike[str]) -> Future[None]:
-    """Write ``checkpoint``, which nobody changes any more, in the background; errors as in :func:`save`.
+    """Write ``checkpoint``, which must not change any more, in the background. Errors are those of :func:`save`.
 
-    Checkpoints are written one after the other, in order; the interpreter does not exit before the last.
+    Checkpoints are written one at a time, in order. The interpreter waits for the last one before it exits.
     """
-    # Without threads of its own: while the interpreter waits for the last one to be written, none can be started.
+    # No threads of its own: none can start while the interpreter waits for the last write.
     return in_background(_save, checkpoint, filepath, _AtOnce())
 
 
 def in_background(write: Callable[..., None], *arguments: Any) -> Future[None]:
-    """Have the one thread that writes call ``write(*arguments)`` when it has done what it was told before."""
+    """Queue ``write(*arguments)`` for the writing thread."""
     with _Background.lock:
         if _Background.executor is None:
             _Background.executor = ThreadPoolExecutor(1, "cthulhu-checkpoint")
@@ -53,13 +53,13 @@ def in_background(write: Callable[..., None], *arguments: Any) -> Future[None]:
 
 
 def wait_for_the_last() -> None:
-    """Wait until all is written that was to be written in the background."""
+    """Wait for all background writes."""
     if _Background.last is not None:
-        _Background.last.exception()  # waits, and leaves its error to whoever has that future
+        _Background.last.exception()  # Waits; the holder of the future handles its error.
 
 
 class _Background:
-    """The one thread that writes, and what it was told last."""
+    """The writing thread, and its last task."""
 
     lock = threading.Lock()
     writing = threading.Lock()
@@ -68,7 +68,7 @@ class _Background:
 
     @classmethod
     def forget(cls) -> None:
-        """In a forked process there is no such thread."""
+        """Forget the thread in a forked process, which does not have it."""
         cls.lock, cls.writing, cls.executor, cls.last = threading.Lock(), threading.Lock(), None, None
 
 
@@ -77,7 +77,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class _AtOnce(Executor):
-    """Does what it is told in the thread that tells it."""
+    """Runs each task at once, in the thread that submits it."""
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -86,7 +86,7 @@ class _AtOnce(Executor):
 
 
 def _threads() -> Executor:
-    """One thread that writes and one that flushes; none while the interpreter exits."""
+    """Return a thread that writes and one that flushes, or no threads while the interpreter exits."""
     threads = ThreadPoolExecutor(2, "cthulhu-checkpoint-part")
     try:
         threads.submit(int)
@@ -101,12 +101,12 @@ def _save(checkpoint: Checkpoint, filepath: str | os.PathLike[str], threads: Exe
         with _Background.writing, atomic_write(filepath) as partial:
             _write(drafted, partial, threads)
     except OSError as error:
-        # The user knows the file, not the temporary one beside it.
+        # Name the user's file, not the temporary one beside it.
         raise OSError(error.errno, error.strerror, os.fspath(filepath)) from error
 
 
 def _write(drafted: Draft, path: Path, threads: Executor) -> None:
-    """Write the file. While one part is being written, the next is made ready and added to the checksum."""
+    """Write the file, preparing and checksumming each part while the previous one is written."""
     with path.open("wb", buffering=0) as file:
         _write_all(file, bytes(header.SIZE))
         checksum, behind = 0, 0
@@ -117,13 +117,13 @@ def _write(drafted: Draft, path: Path, threads: Executor) -> None:
                 checksum = zlib.crc32(part, checksum)
                 writing.result()
                 if behind >= _FLUSH and flushing.done():
-                    # The disk need not wait for the last part before it begins.
+                    # Let the disk start before the last part is written.
                     flushing.result()
                     flushing, behind = threads.submit(os.fsync, file.fileno()), 0
                 writing = threads.submit(_write_all, file, part)
                 behind += len(part)
         finally:
-            # Whatever happens, nobody writes to a file that is closed.
+            # Even after an error, wait for the threads before the file is closed.
             wait((writing, flushing))
         writing.result()
         flushing.result()
@@ -138,7 +138,7 @@ def _write_all(file: BinaryIO, part: memoryview | bytes) -> None:
 
 
 def _parts(drafted: Draft) -> Iterator[memoryview | bytes]:
-    """All bytes after the seal, in their order."""
+    """Yield all bytes after the seal, in order."""
     position = header.SIZE
     for offset, tensor in drafted.tensors:
         yield drafted.structure.between(position, offset)
@@ -148,16 +148,16 @@ def _parts(drafted: Draft) -> Iterator[memoryview | bytes]:
 
 
 def _bytes_of(tensor: torch.Tensor) -> Iterator[memoryview]:
-    """The bytes of the numbers in order, from the tensor's own memory where that is their order."""
+    """Yield the bytes of the values in order, from the tensor's own memory if it has that order."""
     for block in _blocks(tensor.detach()):
-        # Not reshape(): a dimension of size 1 may have any stride.
+        # reshape() would not do: a dimension of size 1 may have any stride.
         flat = block.as_strided((block.numel(),), (1,)).view(torch.uint8).numpy().data
         for start in range(0, len(flat), _BLOCK):
             yield flat[start : start + _BLOCK]
 
 
 def _blocks(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """``tensor`` as contiguous ones in host memory, with a copy of no more than a block at a time."""
+    """Yield ``tensor`` as contiguous blocks in host memory, copying at most one block at a time."""
     as_it_is = tensor.is_contiguous() and not tensor.is_conj() and not tensor.is_neg()
     if tensor.device.type == "cpu" and as_it_is:
         yield tensor
@@ -171,6 +171,6 @@ def _blocks(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
 
 def _copied(block: torch.Tensor) -> torch.Tensor:
     if block.ndim == 2 and block.stride(0) < block.stride(1):
-        # Gathered along its memory first and transposed then, it takes a fifth of the time of a copy row by row.
+        # Copying in memory order and transposing then takes a fifth of the time of a copy row by row.
         block = block.t().contiguous().t()
     return block.contiguous().resolve_conj().resolve_neg().cpu()
