@@ -1,4 +1,4 @@
-"""A save that fails is a warning with its cause: existing files stay, training continues, the next epoch tries again."""
+"""A failed save warns with its cause: existing files stay, training continues, and the next epoch tries again."""
 
 from __future__ import annotations
 
