@@ -163,7 +163,7 @@ def test_vectors_that_were_removed_are_no_longer_offered(model, data, writer, pr
 
 def test_config_that_cannot_be_read_is_begun_anew(model, data, writer, projector):
     (Path(writer.log_dir) / "projector_config.pbtxt").write_text("embeddings {")
-    with pytest.warns(UserWarning, match=r"begins '.*projector_config.pbtxt' anew, which cannot be read"):
+    with pytest.warns(UserWarning, match=r"replaces '.*projector_config.pbtxt', which cannot be read"):
         write(model, writer, data=data)
     assert list(projector().entries) == ["thehydra_1:00000"]
 
@@ -273,7 +273,7 @@ def test_names_of_layers_need_not_be_names_of_folders(writer, projector, labels)
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (ONE[:-1], "it has 39 labels, expected 40, one for each sample of embeddings_data: write one line, which"),
+        (ONE[:-1], "it has 39 labels, expected 40, one for each sample of embeddings_data: write one line, not blank"),
         (["word", *ONE], "it has 41 labels, expected 40, .*: a file of one column has no header, leave it out"),
         (TWO[1:], "it has 39 labels below its header, .*: a file of several columns begins with a line of their names"),
         ([], "it has 0 labels, expected 40"),
@@ -293,7 +293,7 @@ def test_file_of_labels_that_cannot_be_read(model, data, tmp_path):
         Embeddings(None, tmp_path / "missing.tsv", data).check(model)
     path = tmp_path / "latin.tsv"
     path.write_bytes("ü\n".encode("latin-1") * 40)
-    with pytest.raises(ValueError, match="it is no text in UTF-8"):
+    with pytest.raises(ValueError, match="it is not UTF-8 text"):
         Embeddings(None, path, data).check(model)
 
 
@@ -301,7 +301,7 @@ def test_labels_of_layers_that_are_not_known_or_not_written(model, data, labels)
     with pytest.raises(ValueError, match="embeddings_metadata: there is no layer 'hydra_1': did you mean 'thehydra_1'"):
         Embeddings(None, {"hydra_1": labels(ONE)}, data).check(model)
     with pytest.raises(
-        ValueError, match="names a file for 'daoloth_1', whose output is not written: those of thehydra_1 are"
+        ValueError, match=r"names a file for 'daoloth_1', whose output is not written \(only those of thehydra_1 are"
     ):
         Embeddings(None, {"daoloth_1": labels(ONE)}, data).check(model)
 
@@ -312,15 +312,15 @@ def test_layers_that_are_not_known(model, data):
 
 
 def test_model_without_embedding_layers(data):
-    with pytest.raises(ValueError, match=r"no TheHydra and no nn.Embedding layer: .* there are daoloth_1"):
+    with pytest.raises(ValueError, match=r"no TheHydra and no nn.Embedding layer: .* expected some of daoloth_1"):
         Embeddings(None, None, data).check(Pile([Daoloth(1, input_dim=3)]))
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (None, "embeddings_data is None: expected the data whose embeddings are to be written"),
-        ([np.zeros((3, 1)), np.zeros((4, 1))], "arrays of 3, 4 samples: expected as many in all of them"),
+        (None, "embeddings_data is None: expected the data whose embeddings to write"),
+        ([np.zeros((3, 1)), np.zeros((4, 1))], "arrays of 3, 4 samples: expected the same number in all"),
         (np.zeros((0, 3)), "embeddings_data is empty"),
         ({}, "embeddings_data is empty"),
         (np.array(["a"]), "values of type <U1: expected numbers"),
@@ -352,13 +352,13 @@ class Positions(nn.Module):
 def test_layer_without_a_vector_for_each_sample_is_left_out_unless_it_was_named(data, writer, projector):
     model = Lump(Positions())
     with pytest.warns(
-        UserWarning, match=r"of the layer 'places': for 3 samples it gives a tensor of shape \(1, 3, 4\)"
+        UserWarning, match=r"of the layer 'places': for 3 samples it returns a tensor of shape \(1, 3, 4\)"
     ):
         write(model, writer, data=data)
     assert list(projector().entries) == ["words:00000"]
-    with pytest.raises(ValueError, match="'places': for 3 samples it gives a tensor of shape .*name others"):
+    with pytest.raises(ValueError, match="'places': for 3 samples it returns a tensor of shape .*choose others"):
         Embeddings(["words", "places"], None, data).check(model)
-    with pytest.raises(ValueError, match="'unused': the model does not call it, or it gives no tensor"):
+    with pytest.raises(ValueError, match="'unused': the model does not call it, or it returns no tensor"):
         Embeddings(["unused"], None, data).check(model)
 
 

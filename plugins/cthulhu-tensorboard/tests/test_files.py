@@ -112,7 +112,9 @@ def test_a_log_dir_that_cannot_be_written_is_an_error_before_training(train, mod
     (tmp_path / "file").write_text("")
     batches = []
     watch = calls(on_batch_begin=lambda batch, logs: batches.append(batch))
-    with pytest.raises(OSError, match=r"TensorBoard cannot write to its log_dir \(.+\): name a folder that") as caught:
+    with pytest.raises(
+        OSError, match=r"TensorBoard cannot write to its log_dir \(.+\): choose a writable fold"
+    ) as caught:
         train(model, [watch, TensorBoard(tmp_path / "file" / "logs")])
     assert caught.value.filename == str(tmp_path / "file" / "logs")
     assert batches == []
@@ -181,7 +183,7 @@ def test_a_log_dir_that_is_removed_is_begun_again_and_said_once(train, model, da
             shutil.rmtree(log_dir)
 
     callbacks = [TensorBoard(log_dir), calls(on_epoch_begin=remove)]
-    with pytest.warns(UserWarning, match="was removed while it was written: what it held is lost") as said:
+    with pytest.warns(UserWarning, match="was removed during training: its content is lost") as said:
         train(model, callbacks, epochs=4, validation_data=data)
     assert len(said) == 2  # train and validation
     for folder in ("train", "validation"):

@@ -92,11 +92,13 @@ class Refuses(nn.Module):
         (Refuses(), torch.ones(1, 2), "RuntimeError: no way"),
         (nn.Linear(2, 1), "text", "RuntimeError: .*"),
         (nn.Linear(2, 1), {"x": torch.ones(1, 2)}, "TypeError: .*unexpected keyword argument 'x'"),
-        (Daoloth(1), torch.ones(1, 2), "ValueError: it has layers that wait for the first data to learn their sizes"),
+        (Daoloth(1), torch.ones(1, 2), "ValueError: it has lazy layers, which learn their sizes from the first data"),
     ],
 )
 def test_tree_of_modules_is_written_instead_with_one_warning(writer, written, capsys, model, inputs, reason):
-    with pytest.warns(UserWarning, match=rf"no graph of the model, because it cannot be traced \({reason}\)") as caught:
+    with pytest.warns(
+        UserWarning, match=rf"write the graph of the model, because it cannot be traced \({reason}\)"
+    ) as caught:
         assert not write_graph(writer, model, inputs)
     assert len(caught) == 1
     assert capsys.readouterr() == ("", "")

@@ -131,7 +131,7 @@ def test_missing_files_are_said(tmp_path, log_dir):
     take = Take(tensorboard)
     train(tensorboard, 2, more=[take])
     elsewhere = TensorBoard(tmp_path / "elsewhere", write_graph=False)
-    with pytest.warns(UserWarning, match="something is missing that was there when the checkpoint was saved: train/ev"):
+    with pytest.warns(UserWarning, match="existed when the checkpoint was saved are missing: train/ev"):
         train(elsewhere, 2, take.states[0, None], first=1)
     assert len(list(Path(tmp_path / "elsewhere" / "train").iterdir())) == 1
 

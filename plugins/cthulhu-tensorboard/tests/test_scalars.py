@@ -283,7 +283,7 @@ def test_nan_is_a_value(log_dir, points):
     ],
 )  # fmt: skip
 def test_what_is_no_number_is_left_out_with_one_warning(log_dir, tags, value, kind):
-    with pytest.warns(UserWarning, match=rf"leaves out value \({kind}\): expected one number") as said:
+    with pytest.warns(UserWarning, match=rf"leaves out value \({kind}\): expected a single number") as said:
         logged(log_dir, {"loss": 1.0, "value": value}, {"loss": 0.5, "value": value})
     assert len(said) == 1
     assert tags("scalars") == {("train", "epoch_loss")}

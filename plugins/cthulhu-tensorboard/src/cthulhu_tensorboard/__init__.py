@@ -1,4 +1,4 @@
-"""TensorBoard: curves, histograms, graph, images and embeddings of a training, for TensorBoard to show."""
+"""TensorBoard: log curves, histograms, the graph, images and embeddings of a training."""
 
 from cthulhu_tensorboard.callback import TensorBoard
 

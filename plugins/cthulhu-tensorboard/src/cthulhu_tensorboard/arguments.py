@@ -1,4 +1,4 @@
-"""What TensorBoard's arguments may be. What needs a run to be checked is checked where training begins."""
+"""Checks of TensorBoard's arguments that need no run. The others are made when training begins."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cthulhu_core import whole_number
 
 
 def check_folder(log_dir: Any) -> None:
-    """See that ``log_dir`` is a folder of this machine.
+    """Check that ``log_dir`` is a local folder.
 
     Raises:
-        TypeError: it is not a path.
-        ValueError: it is empty, or an address.
+        TypeError: If it is not a path.
+        ValueError: If it is empty or a URL.
     """
     given = f"TensorBoard(log_dir={log_dir!r})"
     if not isinstance(log_dir, (str, os.PathLike)) or isinstance(os.fspath(log_dir), bytes):
@@ -26,26 +26,26 @@ def check_folder(log_dir: Any) -> None:
 
 
 def frequency(name: str, value: Any) -> int:
-    """``value`` as a number of epochs, 0 for never.
+    """Return ``value`` as a number of epochs, 0 for never.
 
     Raises:
-        TypeError: it is no whole number.
-        ValueError: it is negative.
+        TypeError: If it is not a whole number.
+        ValueError: If it is negative.
     """
     given = f"TensorBoard({name}={value!r})"
     number = whole_number(value)
     if number is None:
         raise TypeError(f"{given}: expected a whole number of epochs, 0 for never")
     if number < 0:
-        raise ValueError(f"{given}: expected 0 for never, or every how many epochs")
+        raise ValueError(f"{given}: expected a number of epochs, or 0 for never")
     return number
 
 
 def update_frequency(value: Any) -> int | Literal["batch", "epoch"]:
-    """``value`` as ``"batch"``, ``"epoch"`` or a number of samples.
+    """Return ``value`` as ``"batch"``, ``"epoch"`` or a number of samples.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: If it is none of them.
     """
     if value == "batch":
         return "batch"
@@ -54,17 +54,17 @@ def update_frequency(value: Any) -> int | Literal["batch", "epoch"]:
     samples = whole_number(value)
     if samples is None or samples < 1:
         raise ValueError(
-            f"TensorBoard(update_freq={value!r}): expected 'batch', 'epoch', or after how many samples values are "
-            "written, e.g. 10000"
+            f"TensorBoard(update_freq={value!r}): expected 'batch', 'epoch', or a number of samples between writes, "
+            "e.g. 10000"
         )
     return samples
 
 
 def batch_size(value: Any) -> int | None:
-    """``value`` as a number of samples, None for the run's own.
+    """Return ``value`` as a number of samples, None for that of the run.
 
     Raises:
-        ValueError: it is not a positive whole number.
+        ValueError: If it is not a positive whole number.
     """
     if value is None:
         return None
@@ -78,20 +78,20 @@ def batch_size(value: Any) -> int | None:
 
 
 def check_flag(name: str, value: Any) -> None:
-    """See that ``value`` is True or False.
+    """Check that ``value`` is True or False.
 
     Raises:
-        ValueError: it is not.
+        ValueError: If it is not.
     """
     if value not in (True, False):
         raise ValueError(f"TensorBoard({name}={value!r}): expected True or False")
 
 
 def layer_names(value: Any) -> list[str]:
-    """``value`` as a list of names, empty for all embedding layers.
+    """Return ``value`` as a list of names, empty for all embedding layers.
 
     Raises:
-        TypeError: it is no list of names.
+        TypeError: If it is not a list of names.
     """
     if value is None:
         return []
@@ -102,10 +102,10 @@ def layer_names(value: Any) -> list[str]:
 
 
 def check_metadata(value: Any) -> None:
-    """See that ``value`` is a path, a dict from names of layers to paths, or None.
+    """Check that ``value`` is a path, a dict from names of layers to paths, or None.
 
     Raises:
-        TypeError: it is not.
+        TypeError: If it is not.
     """
     if value is None or isinstance(value, (str, os.PathLike)):
         return
@@ -120,14 +120,14 @@ def check_metadata(value: Any) -> None:
 
 
 def check_needs(histogram_freq: int, write_grads: bool, embeddings_freq: int, embeddings_data: Any) -> None:
-    """See that arguments that need others have them.
+    """Check that arguments that depend on others have them.
 
     Raises:
-        ValueError: one is missing.
+        ValueError: If one is missing.
     """
     if write_grads and not histogram_freq:
         raise ValueError(
-            "TensorBoard(write_grads=True): expected histogram_freq, too: every how many epochs they are written"
+            "TensorBoard(write_grads=True): also expected histogram_freq, the number of epochs between histograms"
         )
     if embeddings_freq and embeddings_data is None:
         raise ValueError(

@@ -1,7 +1,7 @@
-"""Batches: the values that wait to be written, and the hooks.
+"""The hooks of batches, and the values of batches that wait to be written.
 
-Each hook is an object of its own, because a hook costs something even if it does nothing. The callback takes over those
-that it needs: ``self.cthulhu_batch_end = EveryBatch(...).cthulhu_batch_end``.
+Each hook has its own class, because even a hook that does nothing has a cost. The callback adopts only those it needs:
+``self.cthulhu_batch_end = EveryBatch(...).cthulhu_batch_end``.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Pending:
-    """Writes the values of batches, many at once where batches are short: each by itself costs three times as much.
+    """Writes the values of batches, many at once if batches are short: one at a time would cost three times as much.
 
-    After a failure everything waits for the next try; of more than ``most`` batches, the oldest are dropped.
+    After a failure, all values wait for the next try. Of more than ``most`` batches, the oldest are dropped.
 
     Args:
-        scalars: what writes them.
-        interval: seconds from one writing to the next; batches that take longer are written as soon as they end.
-        most: so many batches wait at most.
+        scalars: writes the values.
+        interval: seconds between two writes. Batches that take longer are written as soon as they end.
+        most: maximum number of waiting batches.
     """
 
     def __init__(self, scalars: Scalars, interval: float = 0.1, most: int = 1000) -> None:
@@ -41,15 +41,15 @@ class Pending:
         """Write the values of a batch, now or soon.
 
         Raises:
-            OSError: they cannot be written.
+            OSError: If they cannot be written.
         """
         self._waiting.append((logs.copy(), step, time()))
         if perf_counter() >= self._due or len(self._waiting) == self._waiting.maxlen:
             self.write(writer)
 
     def write(self, writer: Writer) -> None:
-        """Write what waits; errors as in :meth:`add`."""
-        # The next batch tries again if this one fails: failures in a row are then in a row.
+        """Write the waiting values. Errors are those of :meth:`add`."""
+        # If this write fails, the next batch tries again: a persistent failure then counts as several in a row.
         self._due = 0.0
         while self._waiting:
             logs, step, at = self._waiting[0]
@@ -59,26 +59,26 @@ class Pending:
         self._due = perf_counter() + self._interval
 
     def forget(self) -> None:
-        """Nothing waits any longer."""
+        """Drop the waiting values."""
         self._waiting.clear()
 
 
 class EveryBatch:
-    """Gives the values of each batch to ``write``."""
+    """Passes the values of each batch to ``write``."""
 
     def __init__(self, write: Callable[[Run, Logs], None]) -> None:
         self._write = write
 
     @hookimpl
     def cthulhu_batch_end(self, run: Run, logs: Logs) -> None:
-        """The values are there: some callback reads them anyway, or this one does."""
+        """Write the values of a batch."""
         self._write(run, logs)
 
 
 class EverySamples:
-    """Gives the values of a batch to ``write`` whenever another ``every`` samples are full.
+    """Passes the values of a batch to ``write`` after each ``every`` samples.
 
-    It does not name ``logs``: the other batches are not read from the device.
+    The hook does not take ``logs``, so that the values of other batches are not read from the device.
     """
 
     def __init__(self, every: int, steps: Steps, write: Callable[[Run, Logs], None]) -> None:
@@ -88,26 +88,26 @@ class EverySamples:
 
     @hookimpl
     def cthulhu_batch_end(self, run: Run) -> None:
-        """Count, and read the values when it is time."""
+        """Count samples, and read the values when a write is due."""
         batch = run.current
         if self._steps.passed(self._every, batch.size):
             self._write(run, batch.logs())
 
 
 class EveryBegin:
-    """Gives each batch to ``use`` when it begins; who needs but the first leaves the hook."""
+    """Passes each batch to ``use`` when it begins. A user of the first batch alone removes the hook."""
 
     def __init__(self, use: Callable[[Run], None]) -> None:
         self._use = use
 
     @hookimpl
     def cthulhu_batch_begin(self, run: Run) -> None:
-        """The inputs are there."""
+        """Pass the run, whose batch has its inputs by now."""
         self._use(run)
 
 
 class EveryGradients:
-    """Gives each batch to ``take`` while its gradients are there, in epochs that are due."""
+    """Passes each batch to ``take`` while it has gradients, in epochs that are due."""
 
     def __init__(self, take: Callable[[Run], None]) -> None:
         self._take = take
@@ -115,6 +115,6 @@ class EveryGradients:
 
     @hookimpl
     def cthulhu_gradients(self, run: Run) -> None:
-        """Take them: which batch is the last of the epoch is known when it has ended."""
+        """Take the gradients of every batch: only the end of the epoch shows which was the last."""
         if self.due:
             self._take(run)

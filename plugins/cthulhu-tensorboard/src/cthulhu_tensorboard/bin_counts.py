@@ -1,4 +1,4 @@
-"""BinCounts: how often which values occur, counted piece by piece on the device where they are."""
+"""BinCounts: a histogram of values, counted piece by piece on their device."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-# So many values are looked at in one go: what that takes in memory does not grow with the layer.
+# The number of values counted at once, which bounds the memory for large layers.
 _PIECE = 2**22
 
 
 @functools.cache
 def limits() -> tuple[float, ...]:
-    """The limits between buckets, from -1e20 over 0 to 1e20: each is a tenth further from 0 than the one before.
+    """Return the limits between buckets, from -1e20 through 0 to 1e20, each 10 % further from 0 than the one before.
 
-    They are those of TensorFlow's histograms, rounded to numbers that float32 has, so that values are compared with
-    them exactly, whatever their dtype.
+    They are the limits of TensorFlow's histograms, rounded to float32, so that values of any dtype compare exactly.
     """
     import numpy as np
 
@@ -32,9 +31,9 @@ def limits() -> tuple[float, ...]:
 
 
 class Histogram(NamedTuple):
-    """What TensorBoard stores of a set of values. Those that are not finite are in ``not_finite`` alone.
+    """A histogram as TensorBoard stores it. Non-finite values count only in ``not_finite``.
 
-    A value v is in bucket ``i`` if ``upper[i - 1] <= v < upper[i]``; there is no bucket where there are no values.
+    A value v is in bucket ``i`` if ``upper[i - 1] <= v < upper[i]``. Empty buckets at both ends are left out.
     """
 
     min: float
@@ -48,9 +47,9 @@ class Histogram(NamedTuple):
 
 
 class BinCounts:
-    """Counts the values of tensors without keeping them; what it holds is of one size, whatever it has counted.
+    """Counts the values of tensors without keeping them, in constant memory.
 
-    It waits for no device other than by what PyTorch does for ``bincount``; :func:`histograms` reads it.
+    Except inside PyTorch's ``bincount``, it never waits for the device. :func:`histograms` reads the counts.
 
     Example:
         >>> tally = BinCounts()
@@ -64,10 +63,10 @@ class BinCounts:
     def __init__(self) -> None:
         self.counts: Tensor | None = None
         self.moments: Tensor | None = None
-        """min, max, sum, sum of squares, of the finite values."""
+        """min, max, sum and sum of squares of the finite values."""
 
     def add(self, values: Tensor) -> None:
-        """Count the values of a real tensor of any shape and dtype; complex numbers are left out."""
+        """Count the values of a real tensor of any shape and dtype. Complex tensors are left out."""
         import torch
 
         values = values.detach()
@@ -83,11 +82,11 @@ class BinCounts:
 
         if not piece.numel():
             return
-        wide = torch.float32 if piece.device.type == "mps" else torch.float64  # which MPS does not have
+        wide = torch.float32 if piece.device.type == "mps" else torch.float64  # MPS has no float64.
         piece = piece.to(wide if not piece.is_floating_point() or piece.dtype is torch.float64 else torch.float32)
         limit = _limits_on(piece.device, piece.dtype)
         odd = ~piece.isfinite()
-        # One bucket more than there are limits, and one for what is not finite.
+        # One bucket more than limits, and one for non-finite values.
         bucket = torch.bucketize(piece, limit, out_int32=True, right=True).masked_fill_(odd, len(limit) + 1)
         counts = torch.bincount(bucket, minlength=len(limit) + 2)
         piece = piece.to(wide)
@@ -110,7 +109,7 @@ def _limits_on(device: torch.device, dtype: torch.dtype) -> Tensor:
 
 
 def histograms(tallies: Sequence[BinCounts]) -> list[Histogram]:
-    """What was counted, read from the device once for all of them."""
+    """Return the histograms, reading the device once for all of them."""
     import torch
 
     found = [Histogram(0.0, 0.0, 0, 0.0, 0.0, [], [], 0)] * len(tallies)
@@ -142,7 +141,7 @@ def _histogram(counts: Tensor, moments: Tensor) -> Histogram:
     filled = counts.nonzero().flatten().tolist()
     if not filled:
         return Histogram(0.0, 0.0, 0, 0.0, 0.0, [], [], not_finite)
-    # TensorBoard takes the first bucket to begin at the smallest value, so that it must hold it.
+    # TensorBoard assumes that the first bucket begins at the smallest value, so it must contain it.
     first, last = filled[0], filled[-1] + 1
     upper = [*limits(), sys.float_info.max][first:last]
     low, high, total, squares = moments.tolist()

@@ -1,4 +1,4 @@
-"""TensorBoard, the callback: when what is written. How it is written is said in the modules beside this one."""
+"""TensorBoard: decide when to write what. The modules beside this one write it."""
 
 from __future__ import annotations
 
@@ -24,45 +24,44 @@ _VALIDATION = "val_"
 
 
 class TensorBoard(Callback):
-    """Writes a training for TensorBoard to show: ``tensorboard --logdir logs``. TensorFlow is not needed.
+    """Logs a training for TensorBoard: ``tensorboard --logdir logs``. It does not need TensorFlow.
 
-    Below ``log_dir`` there are the folders ``train`` and ``validation``. The same tag in both is one chart with two
-    curves: ``epoch_loss``, ``epoch_acc``, ... of each epoch, and in ``train`` ``epoch_lr``, the learning rate that was
-    used in it. The step of an epoch is its index. What ``conjure`` and ``summon`` were told is shown as text, and as
-    hyperparameters: names and numbers, and nothing that may be a secret.
+    ``log_dir`` gets the folders ``train`` and ``validation``. Equal tags in both share a chart: ``epoch_loss``,
+    ``epoch_acc``, ... of each epoch, and in ``train`` also ``epoch_lr``, the learning rate of the epoch. The step of an
+    epoch is its index. The arguments of ``conjure`` and ``summon`` are shown as text and as hyperparameters, by names
+    and numbers that reveal no secrets.
 
-    Steps go on where one object is given to several runs, with ``initial_epoch``, and in a resumed run, which removes
-    what the run that it resumes had written after the checkpoint. Of a training that begins with a new object in a
-    folder that has been written to, TensorBoard shows no earlier points at its steps; their files stay. What is written
-    is in the files at once, the values of batches at most a tenth of a second and a batch later, and stays there
-    however the run ends. A failure to write while training is logged and does not end it. In distributed training,
-    the main process writes.
+    Steps continue if the same object is used in several runs, with ``initial_epoch``, and in a resumed run, which
+    removes what the earlier run wrote after the checkpoint. If a new object writes to a used folder, TensorBoard hides
+    earlier points at its steps; their files stay. Everything is written to the files at once, except for the values of
+    batches, which follow within a tenth of a second and a batch. Write errors during training are logged and never stop
+    it. In distributed training, the main process writes.
 
     Args:
-        log_dir: the folder to write to, made if it is missing. One for each training, in one for all of them, lets
-            TensorBoard compare them.
-        histogram_freq: every how many epochs histograms are written of the layers' weights, and of their activations
-            in the validation; 0 for never.
-        batch_size: how many samples of the activations are counted at once; by default, the batches of the validation.
-        write_graph: whether the graph of the model is written, at the first batch.
-        write_grads: whether histograms of the gradients are written, too.
-        write_images: whether the weights are written as images, in the epochs of the histograms; in each epoch, if
+        log_dir: the folder to write to, created if it is missing. Give each training its own subfolder of a common one,
+            so that TensorBoard compares them.
+        histogram_freq: number of epochs between histograms of the weights, and of the activations during validation; 0
+            for none.
+        batch_size: number of samples of the activations to count at once. By default, the batches of the validation.
+        write_graph: whether to write the graph of the model at the first batch.
+        write_grads: whether to write histograms of the gradients as well.
+        write_images: whether to write the weights as images, as often as histograms, or after each epoch if
             ``histogram_freq`` is 0.
-        embeddings_freq: every how many epochs embeddings are written for the projector; 0 for never.
-        embeddings_layer_names: the layers whose outputs are written; all embedding layers if None or empty.
-        embeddings_metadata: a file that has a line for each row of the data; or a dict from names of layers to files.
-        embeddings_data: the data: an array, or a list of arrays where the model has several inputs.
+        embeddings_freq: number of epochs between embeddings for the projector; 0 for none.
+        embeddings_layer_names: the layers whose outputs to write. All embedding layers if None or empty.
+        embeddings_metadata: a file with a line for each row of the data, or a dict from names of layers to such files.
+        embeddings_data: the data: an array, or a list of arrays for a model with several inputs.
         update_freq: ``"epoch"``; ``"batch"`` to write the values of each batch as well, as ``batch_loss``, ...; or a
-            number of samples, after which the values of a batch are written. The step of a batch is the number of
-            batches trained with it.
+            number of samples between writes of a batch's values. The step of a batch is the number of batches trained,
+            itself included.
 
     Raises:
-        ValueError, TypeError: an argument cannot be used; the message says why and what to do. Before training:
-            ``histogram_freq`` without validation data.
-        OSError: before training: ``log_dir`` cannot be written to.
+        ValueError, TypeError: If an argument is invalid. Before training, if ``histogram_freq`` is set without
+            validation data.
+        OSError: Before training, if ``log_dir`` cannot be written to.
 
     Warns:
-        UserWarning: a value is not one number; or files were removed while training.
+        UserWarning: If a value is not a single number, or if files were removed during training.
 
     Example:
         >>> model.summon(X_train, Y_train, validation_split=0.1, callbacks=[TensorBoard("logs/first")])
@@ -122,7 +121,7 @@ class TensorBoard(Callback):
             Embeddings(self.embeddings_layer_names, embeddings_metadata, embeddings_data, self.batch_size),
         )
         self._images = ImageSummaries(self.write_images, self.histogram_freq)
-        # A hook of a batch costs something even if it does nothing: it is there only where it is needed.
+        # Even a batch hook that does nothing has a cost, so only those needed are set.
         if self.update_freq == "batch":
             self.cthulhu_batch_end = EveryBatch(self._write_batch).cthulhu_batch_end
         elif self.update_freq != "epoch":
@@ -147,19 +146,19 @@ class TensorBoard(Callback):
             if run.params["do_validation"]:
                 self._folders.writer("validation")
             self._steps.begin(run)
-            # Batches have steps of their own: with the epochs from 5 on, those from 5 on would be hidden.
+            # Batches count steps of their own: hiding epochs from 5 on would hide batches from 5 on.
             if is_first and not run.resumed and (not run.initial_epoch or self.update_freq == "epoch"):
                 self._folders.hide_from(run.initial_epoch)
             self._write_options(run)
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"TensorBoard cannot write to its log_dir ({error.strerror}): name a folder that you may write to",
+                f"TensorBoard cannot write to its log_dir ({error.strerror}): choose a writable folder",
                 os.fspath(self.log_dir),
             ) from error
 
     def _check_parts(self) -> None:
-        """See that nothing asks for weights, of which each process holds a part, or for outputs."""
+        """Check that no option needs weights or outputs of a sharded model."""
         asked = {
             "histogram_freq": self.histogram_freq,
             "write_images": self.write_images,
@@ -168,8 +167,8 @@ class TensorBoard(Callback):
         names = [name for name, value in asked.items() if value]
         if names:
             raise ValueError(
-                f"TensorBoard({', '.join(f'{name}={asked[name]!r}' for name in names)}): each process holds a part of "
-                f"the model (strategy='fsdp'), and the main process alone writes: leave out {' and '.join(names)}"
+                f"TensorBoard({', '.join(f'{name}={asked[name]!r}' for name in names)}): the model is sharded over "
+                f"processes (strategy='fsdp'), but only the main process writes: leave out {' and '.join(names)}"
             )
 
     def _write_options(self, run: Run) -> None:
@@ -182,14 +181,14 @@ class TensorBoard(Callback):
         writer.add_text("conjure", run_options.table(model), step)
         writer.add_text("summon", run_options.table({**training, "metrics": ", ".join(run.params["metrics"])}), step)
 
-    # Last: the rate of the epoch is set by then.
+    # Last, after the rate of the epoch is set.
     @hookimpl(trylast=True)
     def cthulhu_epoch_begin(self, run: Run, epoch: int) -> None:
         self._rate = None if run.optimizer is None else learning_rate(run.optimizer)
         self._histograms.begin_epoch(epoch)
 
     def _write_graph(self, run: Run) -> None:
-        """Write the graph at the first batch: without inputs there is none."""
+        """Write the graph at the first batch, whose inputs it needs."""
         run.leave(self, "cthulhu_batch_begin")
         if self._graph_due:
             self._graph_due = False
@@ -223,7 +222,7 @@ class TensorBoard(Callback):
         self._batches.add(self._folders.writer("train"), logs, self._steps.batch(run))
 
     def _write_waiting(self) -> None:
-        """Write the values of batches that wait for the next ones."""
+        """Write the waiting values of batches."""
         if self._folders.opened:
             self._batches.write(self._folders.writer("train"))
 
@@ -238,15 +237,15 @@ class TensorBoard(Callback):
     def on_teardown(self) -> None:
         self._histograms.end()
         self._batches.forget()
-        if self._folders.opened:  # else training has not begun
+        if self._folders.opened:  # Otherwise, training has not begun.
             self._steps.end(self.run)
         self._folders.close()
 
     # --- state ----------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """The steps, the rate of the epoch, and what has been written."""
-        # Whoever saves is not to fail of it: what cannot be written waits, and is tried again.
+        """Return the steps, the rate of the epoch, and the sizes of the files."""
+        # A write error here must not fail the save: unwritten values wait for the next try.
         with contextlib.suppress(OSError):
             self._write_waiting()
         return {
@@ -257,12 +256,12 @@ class TensorBoard(Callback):
         }
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Go on at these steps; what was written after the state was taken is removed.
+        """Continue from these steps, and remove what was written after the state was saved.
 
         Warns:
-            UserWarning: something that had been written is missing.
+            UserWarning: If files are missing or shorter than they were.
         """
-        if not self._folders.opened:  # another process writes
+        if not self._folders.opened:  # Another process writes.
             return
         self._steps.load_state_dict(state["steps"])
         self._rate = state["rate"]

@@ -1,8 +1,8 @@
-"""The checksum of a record in an event file: CRC-32C, masked as TFRecord does it.
+"""The checksum of a record in an event file: CRC-32C with the mask of TFRecord.
 
-tensorboard computes it byte by byte in Python, which takes longer than all the rest of writing a record. A checksum is
-linear: that of a block is the exclusive or of what each of its bytes contributes at its place, which NumPy looks up for
-all of them at once.
+tensorboard computes it byte by byte in Python, which takes longer than the rest of writing a record. The checksum is
+linear: the checksum of a block is the exclusive or of a contribution of each byte at its position, which NumPy looks up
+for all bytes at once.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 
 _POLYNOMIAL = 0x82F63B78
 _BLOCK = 256
-# So many blocks at once: what that takes in memory does not grow with the record.
+# The number of blocks processed at once, which bounds the memory for large records.
 _BLOCKS = 4096
 
 
 @cache
 def _contributions() -> Any:
-    """What each byte contributes: the value ``byte`` with ``after`` bytes behind it, at ``256 * after + byte``."""
+    """Return a table of contributions: that of ``byte`` followed by ``after`` bytes is at ``256 * after + byte``."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = np.where(table & 1, (table >> 1) ^ np.uint32(_POLYNOMIAL), table >> 1)
@@ -32,13 +32,13 @@ def _contributions() -> Any:
 
 @cache
 def _places(length: int) -> Any:
-    """Where the contributions of each byte of a block begin: the first has the most bytes behind it."""
+    """Return the offset in the table for each position in a block. The first byte has the most bytes after it."""
     return np.arange(length - 1, -1, -1, dtype=np.intp) * 256
 
 
 @cache
 def _begun(length: int) -> int:
-    """What the initial value, all ones, has become after ``length`` bytes."""
+    """Return the contribution of the initial value, all ones, after ``length`` bytes."""
     table = _contributions()[:256].tolist()
     crc = 0xFFFFFFFF
     for _ in range(length):
@@ -48,13 +48,13 @@ def _begun(length: int) -> int:
 
 @cache
 def _moved() -> list[list[int]]:
-    """What each of the four bytes of a checksum has become a block later."""
+    """Return the contribution of each of the four bytes of a checksum after one more block."""
     table = _contributions().reshape(_BLOCK, 256)
     return [table[_BLOCK - 1 - byte].tolist() for byte in range(4)]
 
 
 def masked_crc32c(data: bytes) -> int:
-    """The checksum of ``data`` as it stands in the file.
+    """Return the checksum of ``data`` as stored in the file.
 
     Example:
         >>> hex(masked_crc32c(b"123456789"))
@@ -63,7 +63,7 @@ def masked_crc32c(data: bytes) -> int:
     contributions = _contributions()
     values = np.frombuffer(data, np.uint8)
     rest = len(values) % _BLOCK
-    # The part that fills no block comes first.
+    # The incomplete block comes first.
     crc = _begun(rest)
     if rest:
         crc ^= int(np.bitwise_xor.reduce(contributions[_places(rest) + values[:rest]]))

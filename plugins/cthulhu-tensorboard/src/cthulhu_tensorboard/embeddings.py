@@ -1,4 +1,4 @@
-"""Embeddings: what layers give for chosen data, for TensorBoard's projector. Its files are written by projector.py."""
+"""Embeddings for TensorBoard's projector: the outputs of layers for chosen data. projector.py writes the files."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ if TYPE_CHECKING:
     from torch import nn
 
 _PROBE = 3
-"""How many samples the model is tried with before training; so many that a layer without samples can be told."""
+"""Number of samples with which to try the model before training, large enough to recognize outputs without samples."""
 
 
 class Embeddings:
-    """Writes what layers give for ``data``: a vector for each sample.
+    """Writes the outputs of layers for ``data``: a vector for each sample.
 
-    The model is called beside its training, in evaluation mode, which leaves no trace in the training. An output of
-    more than two dimensions is one vector for each sample, with its other dimensions flattened; of several outputs
-    the first tensor is taken, and of several calls of a layer the first.
+    The model is called in evaluation mode, without any effect on its training. Outputs with more than two dimensions
+    are flattened to one vector per sample. If a layer has several outputs or is called several times, the first counts.
 
     Args:
-        names: of the layers, as in a Pile (``thehydra_1``) or dotted (``encoder.embed``); if there are none, all
-            ``TheHydra`` and ``nn.Embedding`` layers.
-        metadata: a file with a label for each sample, for all layers; or a dict from names of layers to files.
-        data: an array of shape (samples, ...); for several inputs a list of them, or a dict by name.
-        batch_size: how many samples the model is given at once; 32 if None.
+        names: names of layers, as in a Pile (``thehydra_1``) or dotted (``encoder.embed``). If empty, all ``TheHydra``
+            and ``nn.Embedding`` layers.
+        metadata: a file with a label for each sample, for all layers, or a dict from names of layers to files.
+        data: array of shape (samples, ...), or a list or dict of arrays for several inputs.
+        batch_size: number of samples per call of the model; 32 if None.
 
     Example:
         >>> embeddings = Embeddings(["thehydra_1"], "words.tsv", np.arange(1000).reshape(1000, 1))
@@ -59,16 +58,16 @@ class Embeddings:
         self._copies: dict[tuple[Path, str | None], Path] = {}
 
     def check(self, model: nn.Module) -> None:
-        """Before training: see that there will be vectors, and as many labels.
+        """Check before training that there will be vectors, and a label for each.
 
         Raises:
-            ValueError: there are no data, or they cannot be used, or the model cannot be called with them; a layer is
-                not known, or gives no vector for each sample; a file of labels is missing or has another number of
-                them. The message says what was given, what was expected, and what to do.
+            ValueError: If the data are missing or unusable, or the model cannot be called with them. If a layer is
+                unknown or does not return a vector for each sample. If a file of labels is missing or has a different
+                number of labels.
 
         Warns:
-            UserWarning: an embedding layer that nobody has named is left out, because it gives no vector for each
-                sample: one of positions, for example.
+            UserWarning: If an embedding layer that was not named is left out, because it does not return a vector for
+                each sample, such as a layer of positions.
         """
         samples, self._copies = Samples(self._data), {}
         known = modules(model)
@@ -79,7 +78,7 @@ class Embeddings:
         if not self._watched:
             raise ValueError(
                 "embeddings_freq: the model has no TheHydra and no nn.Embedding layer: name the layers whose outputs "
-                f"are to be written in embeddings_layer_names; there are {', '.join(known)}"
+                f"to write in embeddings_layer_names; expected some of {', '.join(known)}"
             )
         self._check_labels(len(samples), known)
         self._try(model, samples)
@@ -92,15 +91,15 @@ class Embeddings:
             for name, path in self._metadata.items():
                 if name not in self._watched:
                     raise ValueError(
-                        f"embeddings_metadata names a file for {name!r}, whose output is not written: those of "
-                        f"{', '.join(self._watched)} are; name it in embeddings_layer_names, too"
+                        f"embeddings_metadata names a file for {name!r}, whose output is not written (only those of "
+                        f"{', '.join(self._watched)} are): add it to embeddings_layer_names"
                     )
                 check_labels(path, vectors, f"embeddings_metadata[{name!r}] is {os.fspath(path)!r}")
         elif self._metadata is not None:
             check_labels(self._metadata, vectors, f"embeddings_metadata is {os.fspath(self._metadata)!r}")
 
     def _try(self, model: nn.Module, samples: Samples) -> None:
-        """Call the model with a few samples, unless it waits for data to learn its sizes."""
+        """Call the model with a few samples, unless it is lazy and still needs data to learn its sizes."""
         from torch.nn.parameter import is_lazy
 
         if any(is_lazy(weight) for weight in model.parameters()):
@@ -125,8 +124,8 @@ class Embeddings:
         """Write the vectors of all layers at ``step``, the epoch from 0, to the folder of a run.
 
         Raises:
-            ValueError: a layer gave no vector for each sample.
-            OSError: a file cannot be written.
+            ValueError: If a layer did not return a vector for each sample.
+            OSError: If a file cannot be written.
         """
         import numpy as np
 
@@ -145,7 +144,7 @@ class Embeddings:
             projector.write(folder, name, step, np.concatenate(vectors), self._labels(folder, name))
 
     def _labels(self, folder: Path, name: str) -> Path | None:
-        """The copy of the layer's file of labels in ``folder``, made when it is first needed there."""
+        """Return the copy of the layer's file of labels in ``folder``, copying it on first use."""
         own = isinstance(self._metadata, Mapping)
         source = self._metadata.get(name) if isinstance(self._metadata, Mapping) else self._metadata
         if source is None:
@@ -163,14 +162,14 @@ def _embedding_layers(known: Mapping[str, nn.Module]) -> list[str]:
 
 
 def _outputs(model: nn.Module, names: Sequence[str], samples: Samples, rows: slice) -> dict[str, Any]:
-    """The first tensor that each of the layers gives for these samples; none of a layer that gives none."""
+    """Return the first output tensor of each layer for these samples. Layers without one are left out."""
     known, found = modules(model), dict[str, Any]()
 
     def hook(name: str) -> Any:
         def keep(module: nn.Module, inputs: Any, outputs: Any) -> None:
             tensor = next(iter(tensors(outputs).values()), None)
             if tensor is not None:
-                # A copy: what comes after the layer may work in its output's memory.
+                # A copy, because later layers may change the output in place.
                 found.setdefault(name, tensor.detach().clone())
 
         return keep
@@ -183,19 +182,19 @@ def _outputs(model: nn.Module, names: Sequence[str], samples: Samples, rows: sli
 
 
 def _why_no_vectors(output: Any, samples: int) -> str:
-    """Why this is not a vector for each sample; empty if it is."""
+    """Return why the output is not a vector for each sample, or an empty string if it is."""
     if output is None:
-        return "the model does not call it, or it gives no tensor"
+        return "the model does not call it, or it returns no tensor"
     shape = tuple(output.shape)
     if not shape or shape[0] != samples:
-        return f"for {samples} samples it gives a tensor of shape {shape}"
+        return f"for {samples} samples it returns a tensor of shape {shape}"
     return ""
 
 
 def _said(wrong: Mapping[str, str]) -> str:
     return (
         f"embeddings_layer_names: {'; '.join(f'{name!r}: {why}' for name, why in wrong.items())}: expected layers that "
-        "give a vector for each sample of embeddings_data; name others"
+        "return a vector for each sample of embeddings_data; choose others"
     )
 
 

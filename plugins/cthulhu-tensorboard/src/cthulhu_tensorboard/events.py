@@ -1,8 +1,8 @@
-"""Event files as TensorBoard reads them, and the ``SummaryWriter`` that writes to one.
+"""Event files for TensorBoard, and the ``SummaryWriter`` that writes to one.
 
-torch's writer hands events to a thread of tensorboard's, which prints a traceback and drops what follows when the disk
-is full, and may hang then. Here an event is in the file when it has been added, whole or not at all, and what goes
-wrong is raised where it was added.
+torch's writer passes events to a thread of tensorboard. When the disk is full, that thread prints a traceback, drops
+later events, and may hang. Here, adding an event writes it to the file at once, whole or not at all, and raises any
+error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _header(length: int) -> bytes:
 
 
 def _append(file: IO[bytes], event: Any) -> None:
-    """Write a record at the end of ``file``, whole or not at all."""
+    """Append a record to ``file``, whole or not at all."""
     data = event.SerializeToString()
     record = _header(len(data)) + data + struct.pack("<I", masked_crc32c(data))
     written = 0
@@ -36,21 +36,21 @@ def _append(file: IO[bytes], event: Any) -> None:
         while written < len(record):
             written += file.write(record[written:])
     except OSError:
-        # Half a record would make all that follows unreadable.
+        # An incomplete record would make all later ones unreadable.
         with contextlib.suppress(OSError):
             os.ftruncate(file.fileno(), os.fstat(file.fileno()).st_size - written)
         raise
 
 
 class EventFile:
-    """A file of events in a folder, which is made if it is missing.
+    """A file of events in a folder, which is created if it is missing.
 
     Args:
-        folder: where it is.
-        label: what its name ends with.
+        folder: folder of the file.
+        label: end of its name.
 
     Raises:
-        OSError: the file cannot be made; in the methods, it cannot be written.
+        OSError: If the file cannot be created. In the methods, if it cannot be written.
     """
 
     def __init__(self, folder: Path, label: str) -> None:
@@ -62,11 +62,11 @@ class EventFile:
         from tensorboard.compat.proto.event_pb2 import Event
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads the files of a folder in the order of their names.
+        # TensorBoard reads the files of a folder in alphabetical order.
         seconds, rest = divmod(time.time_ns(), 10**9)
         name = f"events.out.tfevents.{seconds:010d}.{rest:09d}.{socket.gethostname()}.{os.getpid()}.{self._label}"
         path = self.folder / name
-        # Not buffered: who looks on sees everything, and a process that is killed leaves everything.
+        # Unbuffered, so that a running TensorBoard sees everything, and a kill loses nothing.
         file = path.open("ab", buffering=0)
         try:
             _append(file, Event(wall_time=time.time(), file_version="brain.Event:2"))
@@ -80,10 +80,10 @@ class EventFile:
         _append(self._file, event)
 
     def flush(self) -> None:
-        """See that there is still a file: one that was removed takes what is written to it, and nobody finds it.
+        """Check that the file still exists: writes to a removed file succeed, but are lost.
 
         Warns:
-            UserWarning: it was removed; a new one is begun.
+            UserWarning: If the file was removed. A new one replaces it.
         """
         if os.fstat(self._file.fileno()).st_nlink:
             return
@@ -91,8 +91,8 @@ class EventFile:
         self.path, self._file = self._open()
         removed.close()
         warnings.warn(
-            f"TensorBoard's file in {str(self.folder)!r} was removed while it was written: what it held is lost, "
-            "and a new one is begun",
+            f"TensorBoard's file in {str(self.folder)!r} was removed during training: its content is lost, and a new "
+            "file replaces it",
             stacklevel=2,
         )
 
@@ -101,7 +101,7 @@ class EventFile:
         self._file.close()
 
     def get_logdir(self) -> str:
-        """The folder."""
+        """Return the folder."""
         return str(self.folder)
 
 
@@ -111,7 +111,7 @@ class _Files(FileWriter):
 
 
 class Writer(SummaryWriter):
-    """Torch's writer of summaries on a file of ours; arguments and errors as in :class:`EventFile`."""
+    """torch's ``SummaryWriter`` on an :class:`EventFile`, with the same arguments and errors."""
 
     def __init__(self, folder: Path, label: str) -> None:
         self.event_file = EventFile(folder, label)
@@ -119,17 +119,17 @@ class Writer(SummaryWriter):
         super().__init__(str(folder))
 
     def _get_file_writer(self) -> FileWriter:
-        # What torch calls whenever it writes: its own would begin a thread.
+        # torch calls this whenever it writes. Its own version would start a thread.
         self.file_writer: Any = self._files
         self.all_writers: Any = {str(self.log_dir): self._files}
         return self._files
 
     def hide_from(self, step: int) -> None:
-        """Let TensorBoard hide what was written to this folder before, at ``step`` and later."""
+        """Make TensorBoard hide earlier events of this folder at ``step`` and later."""
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
         self._files.add_event(Event(session_log=SessionLog(status=SessionLog.START)), step)
 
     def close(self) -> None:
-        """Close the file; what is written later is an error."""
+        """Close the file. Later writes raise."""
         self._files.close()

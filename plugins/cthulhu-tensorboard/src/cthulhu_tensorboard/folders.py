@@ -1,4 +1,4 @@
-"""The event files of one training: a folder for each curve, and a label that tells them from those of others."""
+"""The event files of one training: a folder for each curve, and a label that identifies the training."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ FOLDERS = ("train", "validation")
 
 
 class Folders:
-    """The folders ``train`` and ``validation`` of a training, and the writers to them that are open.
+    """The folders ``train`` and ``validation`` of a training, and their open writers.
 
-    Each run of a training writes files of its own, whose names bear the training's label: what a killed run wrote
-    after its checkpoint can be told from what others wrote to the same folders.
+    Each run of a training writes its own files, with the label of the training in their names. The label distinguishes
+    what a killed run wrote after its checkpoint from what other trainings wrote to the same folders.
 
     Args:
-        log_dir: the folder in which they are.
+        log_dir: the parent folder.
     """
 
     def __init__(self, log_dir: str | os.PathLike[str]) -> None:
         self._root = Path(log_dir)
-        # Made when it is first needed: a copy of a callback is for another training.
+        # Chosen on first use, because a copy of a callback belongs to another training.
         self._label = ""
         self._writers: dict[str, Writer] = {}
 
     def writer(self, folder: str) -> Writer:
-        """The writer to ``folder``, opened when it is first asked for.
+        """Return the writer to ``folder``, opening it on first use.
 
         Raises:
-            OSError: the folder cannot be written to.
+            OSError: If the folder cannot be written to.
         """
         writer = self._writers.get(folder)
         if writer is None:
@@ -46,21 +46,21 @@ class Folders:
 
     @property
     def opened(self) -> list[Writer]:
-        """The writers that are open."""
+        """The open writers."""
         return list(self._writers.values())
 
     def hide_from(self, step: int) -> None:
-        """Let TensorBoard hide what was written before, at ``step`` and later, in the folders that are open."""
+        """Make TensorBoard hide earlier events at ``step`` and later in the open folders."""
         for writer in self.opened:
             writer.hide_from(step)
 
     def flush(self) -> None:
-        """See that every file is there."""
+        """Check that every file still exists."""
         for writer in self.opened:
             writer.flush()
 
     def close(self) -> None:
-        """Close the writers; the next ones write files of their own."""
+        """Close the writers. Later writers write new files."""
         while self._writers:
             self._writers.popitem()[1].close()
 
@@ -73,20 +73,20 @@ class Folders:
         return {path.relative_to(self._root).as_posix(): path.stat().st_size for path in files}
 
     def state_dict(self) -> dict[str, Any]:
-        """The label, and the size of each file in bytes."""
+        """Return the label, and the size of each file in bytes."""
         return {"label": self._label, "sizes": self._sizes()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Be where the files were: what this training has written since is removed, and new files go on.
+        """Cut the files of this training to these sizes, and continue in new files.
 
-        TensorBoard can hide by their step what a killed run wrote too much, but its steps are one row: hiding epochs
-        from 5 on would hide batches from 5 on.
+        TensorBoard could hide later events by their step, but epochs and batches share its steps: hiding epochs from 5
+        on would hide batches from 5 on.
 
         Warns:
-            UserWarning: files are missing, or shorter than they were.
+            UserWarning: If files are missing or shorter than they were.
 
         Raises:
-            OSError: they cannot be cut.
+            OSError: If they cannot be cut.
         """
         opened = {folder: writer.event_file.path for folder, writer in self._writers.items()}
         self.close()
@@ -102,8 +102,8 @@ class Folders:
         lost = [name for name, size in state["sizes"].items() if now.get(name, 0) < size]
         if lost:
             warnings.warn(
-                f"TensorBoard goes on in {str(self._root)!r}, where something is missing that was there when the "
-                f"checkpoint was saved: {', '.join(lost)}",
+                f"TensorBoard continues in {str(self._root)!r}, but data that existed when the checkpoint was saved "
+                f"are missing: {', '.join(lost)}",
                 stacklevel=2,
             )
         for folder in opened:

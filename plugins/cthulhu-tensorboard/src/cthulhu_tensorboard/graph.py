@@ -1,4 +1,4 @@
-"""The graph of a model, and what stands in for it where it cannot be drawn."""
+"""The graph of a model, and a text in its place if the model cannot be traced."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 TEXT = "graph"
-"""The tag of the text that stands in for a graph."""
+"""The tag of the text that replaces a graph."""
 
 
 def write_graph(writer: SummaryWriter, model: nn.Module, inputs: Any) -> bool:
-    """Write the graph of ``model``: what it does to these inputs in evaluation mode.
+    """Write the graph of ``model`` for these inputs in evaluation mode.
 
-    The model is called beside its training and is afterwards as it was. Where the way through it depends on the
-    inputs, the graph shows the way that these have taken. A model that cannot be traced gets its tree of modules as
-    text (tag ``graph``).
+    The call does not affect training. If the control flow of the model depends on the inputs, the graph shows the path
+    of these inputs. If the model cannot be traced, its tree of modules is written as text (tag ``graph``).
 
     Args:
-        writer: what writes it.
-        model: the model; of a Lump that wraps a module, the module is drawn.
-        inputs: a batch, as the model is called with it: a tensor, a list or tuple of them, or a dict by name.
+        writer: writer of the event file.
+        model: the model. For a Lump that wraps a module, the graph shows the module.
+        inputs: a batch of inputs: a tensor, a list or tuple of them, or a dict by name.
 
     Returns:
-        Whether there is a graph.
+        Whether a graph was written.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: If the file cannot be written.
 
     Warns:
-        UserWarning: the model cannot be traced; the reason, and what is written instead.
+        UserWarning: If the model cannot be traced, with the reason.
 
     Example:
         >>> write_graph(writer, nn.Linear(2, 1), torch.ones(4, 2))
@@ -50,13 +49,13 @@ def write_graph(writer: SummaryWriter, model: nn.Module, inputs: Any) -> bool:
         _refuse(module)
         with isolated_call(module), _silence():
             writer.add_graph(*_traced(module, _own(inputs, module)))
-    except OSError:  # it is the disk, not the model
+    except OSError:  # An error of the disk, not of the model.
         raise
     except Exception as error:  # noqa: BLE001 - whatever a model raises while it is traced
         writer.add_text(TEXT, "\n".join(f"    {line}" for line in repr(module).splitlines()), 0)
         warnings.warn(
-            f"TensorBoard: there is no graph of the model, because it cannot be traced ({_reason(error)}); its tree of "
-            "modules is written as text. write_graph=False leaves out both",
+            f"TensorBoard cannot write the graph of the model, because it cannot be traced ({_reason(error)}), and "
+            "writes its tree of modules as text. write_graph=False turns off both",
             stacklevel=2,
         )
         return False
@@ -67,23 +66,23 @@ def _refuse(module: nn.Module) -> None:
     from torch.nn.parameter import is_lazy
 
     if any(hasattr(weight, "device_mesh") for weight in module.parameters()):
-        # Whoever calls it waits for the other processes, and they do not call it.
-        raise ValueError("each process holds a part of its weights")
+        # The call would wait for the other processes, which do not make it.
+        raise ValueError("it is sharded over processes")
     if any(is_lazy(weight) for weight in module.parameters()):
-        # To trace it would give it its first weights, from random numbers that the training is to draw.
-        raise ValueError("it has layers that wait for the first data to learn their sizes")
+        # Tracing would initialize its weights with random numbers that belong to the training.
+        raise ValueError("it has lazy layers, which learn their sizes from the first data")
 
 
 @contextlib.contextmanager
 def _silence() -> Any:
-    """Without what PyTorch says of tracing, which it also prints: of what matters of it, the caller is told."""
+    """Hide PyTorch's warnings and output about tracing. The caller reports what matters."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
 
 
 def _own(inputs: Any, module: nn.Module) -> Any:
-    """Copies of the inputs, which the model may change in place, where the model is."""
+    """Return copies of the inputs on the device of the model, which may change them in place."""
     from torch import Tensor
 
     if isinstance(inputs, Tensor):
@@ -97,7 +96,7 @@ def _own(inputs: Any, module: nn.Module) -> Any:
 
 
 def _traced(module: nn.Module, inputs: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The module traced in one call, and the inputs. The writer would call it thrice, and refuse it if they differ."""
+    """Trace the module in one call. The writer would call it three times, and reject it if the results differ."""
     import torch
 
     names = list(inputs) if isinstance(inputs, Mapping) else None
@@ -106,9 +105,9 @@ def _traced(module: nn.Module, inputs: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _stand_in(module: nn.Module, names: list[str] | None) -> nn.Module:
-    """A module with the parts of ``module`` that calls it: takes inputs by place, gives tensors, has no properties.
+    """Return a plain module around ``module``: positional inputs, tensors as outputs, no properties.
 
-    More the tracer does not understand; of a Lump it would read, and compile, the property that makes its optimizer.
+    The tracer supports nothing else. In a Lump it would read, and compile, the property that creates its optimizer.
     """
     from torch import nn
 
@@ -117,7 +116,7 @@ def _stand_in(module: nn.Module, names: list[str] | None) -> nn.Module:
         given = tuple(tensors(outputs).values())
         return given[0] if len(given) == 1 else given
 
-    # The name of its class is that of the whole graph.
+    # The name of the class becomes the name of the graph.
     stand_in: nn.Module = type(type(module).__name__, (nn.Module,), {"forward": forward})()
     for parts in ("_parameters", "_buffers", "_modules"):
         vars(stand_in)[parts] = vars(module)[parts]

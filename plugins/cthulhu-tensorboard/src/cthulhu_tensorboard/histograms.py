@@ -1,4 +1,4 @@
-"""Histograms of weights, gradients and activations for TensorBoard. How values are counted is in tally.py."""
+"""Histograms of weights, gradients and activations for TensorBoard. See bin_counts.py for the counting."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Histograms:
-    """Writes histograms, and says once of each tag that it has values which no histogram can show.
+    """Writes histograms, and warns once per tag about values that no histogram can show.
 
     Args:
-        writer: what writes them.
+        writer: writer of the event file.
 
     Example:
         >>> histograms = Histograms(writer)
@@ -32,10 +32,10 @@ class Histograms:
         self._said: set[str] = set()
 
     def write(self, tallies: Mapping[str, BinCounts], step: int) -> None:
-        """Write a histogram for each tag; none where there is no finite value.
+        """Write a histogram for each tag that has finite values.
 
         Warns:
-            UserWarning: there are values that are not finite, the first time for each tag.
+            UserWarning: The first time that a tag has non-finite values.
         """
         found = histograms(list(tallies.values()))
         for tag, histogram in zip(tallies, found, strict=True):
@@ -54,7 +54,7 @@ class Histograms:
 
 
 def weights(model: nn.Module) -> dict[str, BinCounts]:
-    """The weights of each layer, counted: ``daoloth_1/kernel``. Integers, which count and index, are left out.
+    """Count the weights of each layer: ``daoloth_1/kernel``. Integers, which are counters and indices, are left out.
 
     Example:
         >>> list(weights(Pile([Daoloth(1, input_dim=2)])))
@@ -77,11 +77,11 @@ def _tally(values: Tensor) -> BinCounts:
 
 
 class Gradients:
-    """Keeps the gradients of the last batch for which they were taken, whatever the loop does to them afterwards.
+    """Keeps a copy of the gradients of the last batch.
 
-    They are copied, on their device: loops differ in when they set gradients to zero, and which batch is an epoch's
-    last is known only when it has ended, because a stop may be asked for in any. The copies take as much memory as
-    the gradients, and are written into the memory of the ones before.
+    A copy on the device is needed because loops set gradients to zero at different times, and because only the end of
+    the epoch shows which batch was its last: any batch may request a stop. The copies take as much memory as the
+    gradients, and each reuses the memory of the one before.
 
     Example:
         >>> gradients = Gradients()
@@ -94,7 +94,7 @@ class Gradients:
         self._kept: dict[int, Tensor] = {}
 
     def take(self, model: nn.Module) -> None:
-        """Copy the gradients that there are now; to be called when they are whole, before the optimizer steps."""
+        """Copy the current gradients. Call this when they are complete, before the step of the optimizer."""
         import torch
 
         found = {id(weight): weight.grad for weight in model.parameters() if weight.grad is not None}
@@ -114,11 +114,11 @@ class Gradients:
         self._kept = kept
 
     def counted(self, model: nn.Module) -> dict[str, BinCounts]:
-        """The gradients that were taken last, counted, by their weights' tags with ``_grad``; none where none were."""
+        """Count the last gradients, by the tags of their weights plus ``_grad``."""
         return {f"{tag}_grad": _tally(self._kept[key]) for tag, key in _tags(model).items() if key in self._kept}
 
     def forget(self) -> None:
-        """Keep nothing any longer."""
+        """Drop the copies."""
         self._kept = {}
 
 
@@ -129,21 +129,21 @@ def _alike(copy: Tensor, gradient: Tensor) -> bool:
 
 
 def _tags(model: nn.Module) -> dict[str, int]:
-    """The tags of weights, each with the id of its parameter, which a layer may show in a layout of its own."""
+    """Return the id of the parameter for each tag. A layer may expose its parameters in a layout of its own."""
     parameters = {(weight.data_ptr(), weight.numel()): id(weight) for weight in model.parameters()}
     keys = ((tag, (weight.data_ptr(), weight.numel())) for tag, weight in _tagged(model) if weight.numel())
     return {tag: parameters[key] for tag, key in keys if key in parameters}
 
 
 class Activations:
-    """Counts what the layers of a model give while it is watched, without keeping it.
+    """Counts the outputs of a model's layers without keeping them.
 
-    An output of one tensor has the tag ``<layer>_out``; of several, ``<layer>_out_0`` or ``<layer>_out_<key>``; what
-    is not a tensor is left out. A layer that is called several times is counted each time.
+    A single output tensor has the tag ``<layer>_out``; several have ``<layer>_out_0`` or ``<layer>_out_<key>``. Outputs
+    that are not tensors are left out. Every call of a layer counts.
 
     Args:
         model: the model.
-        batch_size: how many samples of an output are counted at once; None for all. The result is the same.
+        batch_size: number of samples of an output to count at once, None for all. The result is the same.
 
     Example:
         >>> activations = Activations(model)
@@ -161,7 +161,7 @@ class Activations:
         self._error: Exception | None = None
 
     def watch(self) -> None:
-        """Begin to count, from nothing."""
+        """Start to count, from zero."""
         self.stop()
         self._tallies, self._error = {}, None
         for name, layer in layers(self._model).items():
@@ -182,13 +182,13 @@ class Activations:
         return count
 
     def counted(self) -> dict[str, BinCounts]:
-        """Stop, and give what was counted, in the order of the calls.
+        """Stop, and return the counts in the order of the calls.
 
         Warns:
-            UserWarning: no layer was called, as it is with a compiled model.
+            UserWarning: If no layer was called, as with compiled models.
 
         Raises:
-            Exception: what went wrong while counting, which the model was not told.
+            Exception: If counting failed. The error did not reach the model.
         """
         self.stop()
         tallies, self._tallies = self._tallies, {}
@@ -197,13 +197,13 @@ class Activations:
         if not tallies:
             compiled = any("_orig_mod" in module._modules for module in self._model.modules())
             warnings.warn(
-                "TensorBoard: there are no histograms of activations, because no layer of the model was called"
+                "TensorBoard cannot write histograms of activations, because no layer of the model was called"
                 + (": what torch.compile has made of it calls none" if compiled else ""),
                 stacklevel=2,
             )
         return tallies
 
     def stop(self) -> None:
-        """Take every hook off the model; to be called on every way out."""
+        """Remove all hooks from the model. Call this on every exit."""
         while self._handles:
             self._handles.pop().remove()

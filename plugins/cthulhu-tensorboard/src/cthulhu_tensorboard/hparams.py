@@ -1,7 +1,7 @@
-"""The data of TensorBoard's hparams tab: an experiment, and the begin and end of each session.
+"""The data of TensorBoard's hparams tab: an experiment, and the beginning and end of each session.
 
-torch's ``add_hparams`` writes everything in one call, into a folder of its own and with values of its own. Here a
-session is the folder that holds the curves, so that the tab shows their values, and it ends when training ends.
+torch's ``add_hparams`` writes everything in one call, to a separate folder with separate values. Here, a session is the
+folder with the curves, so that the tab shows their values, and it ends when training ends.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from cthulhu_tensorboard.events import Writer
     from cthulhu_tensorboard.run_options import RunOptions
 
-# TensorBoard sorts hyperparameters that differ between runs before all others, then by name, and shows the first five.
-# These five tell most about a training; without the mark, it would be accumulate, batch_size, do_validation, ...
+# TensorBoard shows five hyperparameters: first those marked as differing between runs, then the others by name.
+# These five describe a training best. Without the mark, it would show accumulate, batch_size, do_validation, ...
 _SHOWN_FIRST = frozenset({"batch_size", "loss", "metrics", "optimizer", "optimizer/lr"})
 
 
@@ -23,14 +23,14 @@ def begin(writer: Writer, options: RunOptions, tags: Sequence[str]) -> None:
     """Begin a session.
 
     Args:
-        writer: the writer of its folder.
-        options: its hyperparameters.
-        tags: the tags of the scalars that are its metrics.
+        writer: writer of the session's folder.
+        options: hyperparameters of the session.
+        tags: tags of the scalars that are its metrics.
     """
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
     now = time.time()
-    if tags:  # without metrics, TensorBoard infers the experiment
+    if tags:  # Without metrics, TensorBoard infers the experiment.
         experiment = api_pb2.Experiment(
             time_created_secs=now,
             hparam_infos=[

@@ -1,4 +1,4 @@
-"""Weights as images: which numbers become which pixels, and what of a large weight is shown."""
+"""Weights as images: the layout of pixels, and the visible part of large weights."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 SIDE = 1024
-"""Pixels that an image has at most in each direction."""
+"""Maximum number of pixels of an image in each direction."""
 
 
 class Picture(NamedTuple):
     """An image of a weight.
 
     Attributes:
-        values: the numbers that are shown, of shape (height, width); NaN where there is a gap.
-        note: what stands where, in a sentence or two.
+        values: the numbers to show, of shape (height, width), with NaN in gaps.
+        note: the layout in a sentence or two.
     """
 
     values: Tensor
@@ -31,21 +31,20 @@ class Picture(NamedTuple):
 def write_images(writer: SummaryWriter, model: nn.Module, step: int) -> None:
     """Write the weights of each layer as grey images, under ``<layer>/<weight>/image``.
 
-    The smallest number is black, the largest white; infinite ones are black or white, NaN and gaps between tiles are
-    black. What stands where, and what is left out of a large weight, is in the description that TensorBoard shows
-    with the image.
+    The smallest number is black, the largest white. Infinities are black or white; NaN and gaps between tiles are
+    black. The description beside the image in TensorBoard explains its layout, and what is left out of a large weight.
 
-    * Two dimensions: a row for each index of the first, a column for each of the second: for the kernel of a Daoloth,
-      inputs by outputs; for embeddings, words by dimensions. One dimension is a single row.
-    * Four dimensions, as of convolutions: a grid of the filters, each output in a row, each input in a column, with a
-      line of one pixel between them. Three dimensions, or a single input: the filters in rows, as near to a square as
-      can be.
-    * What has more than 1024 rows or columns is shown as means of blocks; of a grid of that size, its beginning.
+    * Two dimensions: rows are the first dimension, columns the second. The kernel of a Daoloth is inputs by outputs, an
+      embedding is words by dimensions. One dimension is a single row.
+    * Four dimensions, as in convolutions: a grid of filters with a row for each output and a column for each input,
+      separated by lines of one pixel. Three dimensions, or a single input: the filters in rows that form a near square.
+    * A matrix with more than 1024 rows or columns is shown as means of blocks. Of a grid of that size, the beginning is
+      shown.
 
-    Weights of other numbers of dimensions, without elements, and of integers have no image.
+    Empty weights, integers and weights with other numbers of dimensions have no image.
 
     Args:
-        writer: what writes them.
+        writer: writer of the event file.
         model: the model.
         step: the epoch, from 0.
 
@@ -59,18 +58,18 @@ def write_images(writer: SummaryWriter, model: nn.Module, step: int) -> None:
         for name, weight in named.items():
             shown = picture(weight) if weight.is_floating_point() else None
             if shown is not None:
-                # Not under the tag of the histogram: TensorBoard takes everything of a tag for what its first event is.
+                # A tag of its own, because TensorBoard expects one kind of data per tag: that of its first event.
                 summary = image(f"{layer}/{name}/image", pixels(shown.values), dataformats="HW")
                 metadata = summary.value[0].metadata
                 metadata.plugin_data.plugin_name, metadata.summary_description = "images", shown.note
-                # Else TensorBoard's faster server leaves the description out.
+                # Otherwise, TensorBoard's faster server omits the description.
                 metadata.data_class = DATA_CLASS_BLOB_SEQUENCE
                 file_writer: Any = writer.file_writer
                 file_writer.add_summary(summary, step)
 
 
 def picture(weight: Tensor) -> Picture | None:
-    """What is shown of ``weight``; None if nothing.
+    """Return the picture of ``weight``, or None if it has none.
 
     Example:
         >>> picture(torch.zeros(8, 1, 3, 3)).values.shape
@@ -92,7 +91,7 @@ def picture(weight: Tensor) -> Picture | None:
 
 
 def _means(values: Tensor, note: str) -> Picture:
-    """Numbers, of which blocks are means where there are too many."""
+    """Return the numbers, or the means of blocks if there are too many."""
     from torch.nn.functional import avg_pool2d
 
     block = tuple(math.ceil(size / SIDE) for size in values.shape)
@@ -103,7 +102,7 @@ def _means(values: Tensor, note: str) -> Picture:
 
 
 def _square(filters: Tensor, shape: str) -> Picture | None:
-    """Filters of shape (number, height, width) in rows, which together are near to a square."""
+    """Return filters of shape (number, height, width) in rows that form a near square."""
     from torch.nn.functional import pad
 
     number, height, width = filters.shape
@@ -114,9 +113,9 @@ def _square(filters: Tensor, shape: str) -> Picture | None:
 
 
 def _grid(filters: Tensor, shape: str, order: str = "") -> Picture | None:
-    """Filters of shape (rows, columns, height, width) as tiles, with a line between them; as many as there is room for.
+    """Return filters of shape (rows, columns, height, width) as tiles separated by lines, as many as fit.
 
-    None if there is no room for one.
+    Return None if none fits.
     """
     from torch.nn.functional import pad
 
@@ -132,7 +131,7 @@ def _grid(filters: Tensor, shape: str, order: str = "") -> Picture | None:
 
 
 def pixels(values: Tensor) -> np.ndarray:
-    """Numbers as grey, dtype uint8: from 0 for the smallest finite one to 255 for the largest; if all are equal, 128.
+    """Return numbers as grey values, dtype uint8, from 0 for the smallest finite one to 255. If all are equal, 128.
 
     Example:
         >>> pixels(torch.tensor([[-1.0, 0.0, 1.0]]))

@@ -1,4 +1,4 @@
-"""Calling a model beside its training without a trace of it in the training."""
+"""Call a model during its training without any effect on it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def isolated_call(model: nn.Module) -> Iterator[None]:
-    """Put ``model`` into evaluation mode, without gradients; afterwards it is as it was, to the bit.
+    """Put ``model`` into evaluation mode, without gradients. Afterwards, restore it to the bit.
 
-    Put back are the mode of each module, the contents of its buffers, its attributes (a counter, or a tensor that
-    ``forward`` keeps, though not what is in a list that it appends to), and the random generators of Python, NumPy
-    and PyTorch. Hooks that others have put on modules are called, as in each call of the model.
+    This restores the mode of each module, its buffers, its attributes (a counter, or a tensor that ``forward`` keeps,
+    but not the content of a list that it appends to), and the random generators of Python, NumPy and PyTorch. Hooks on
+    modules are called as usual.
 
     Example:
         >>> model = nn.BatchNorm1d(2)
@@ -40,10 +40,10 @@ def isolated_call(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         for module, attribute, buffers in attributes:
-            # The dicts of parameters, buffers, modules and hooks are themselves attributes.
+            # The dicts of parameters, buffers, modules and hooks are attributes, too.
             asked = {name: vars(module)[name] for name in ("stop_training",) if name in vars(module)}
             vars(module).clear()
-            # A stop that was asked for meanwhile, by a signal, holds.
+            # Keep a stop that a signal requested meanwhile.
             vars(module).update(attribute | asked)
             module._buffers.clear()
             module._buffers.update(buffers)

@@ -1,4 +1,4 @@
-"""The layers of a model and their names, which are those of its checkpoints; what they give; how a model is called."""
+"""The layers of a model with their names in checkpoints, their outputs, and the call of a model."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def layers(model: nn.Module) -> dict[str, nn.Module]:
-    """What the model is made of, by name: its children, or the model itself if it has none.
+    """Return the layers of the model by name: its children, or the model itself if it has none.
 
-    Lists and dicts of modules, which are never called, are replaced by what is in them: ``blocks.0``.
+    Lists and dicts of modules, which are never called, are replaced by their elements: ``blocks.0``.
 
     Example:
         >>> list(layers(nn.Sequential(nn.Linear(2, 1), nn.ReLU())))
@@ -39,7 +39,7 @@ def _called(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def modules(model: nn.Module) -> dict[str, nn.Module]:
-    """All modules of the model by name: ``thehydra_1`` in a Pile, ``encoder.embed`` deeper down.
+    """Return all modules of the model by name: ``thehydra_1`` in a Pile, ``encoder.embed`` in nested modules.
 
     Example:
         >>> list(modules(nn.Sequential(nn.Sequential(nn.ReLU()))))
@@ -51,7 +51,7 @@ def modules(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def unknown(given: Iterable[str], known: Iterable[str], argument: str) -> ValueError | None:
-    """The error that says which of the ``given`` names of layers are not ``known``, and which are close; else None.
+    """Return an error for the ``given`` names of layers that are not ``known``, with similar names, or None.
 
     Example:
         >>> unknown(["thehydra"], ["thehydra_1", "daoloth_1"], "embeddings_layer_names")
@@ -68,7 +68,7 @@ def unknown(given: Iterable[str], known: Iterable[str], argument: str) -> ValueE
 
 
 def tensors(outputs: Any) -> dict[str, torch.Tensor]:
-    """The tensors in what a layer gave, by a suffix: none for the only one, else the position or the key of each.
+    """Return the tensors in the output of a layer by suffix: empty for a single one, else positions and keys.
 
     Example:
         >>> list(tensors((torch.zeros(1), {"hidden": torch.zeros(1)}, None)))
@@ -88,7 +88,7 @@ def tensors(outputs: Any) -> dict[str, torch.Tensor]:
 
 
 def call(model: nn.Module, inputs: Any) -> Any:
-    """What ``model`` gives for inputs as in ``summon``: several are passed by place, those of a dict by name."""
+    """Return the output of ``model`` for inputs as in ``summon``: a list is passed by position, a dict by name."""
     if isinstance(inputs, Mapping):
         return model(**inputs)
     if isinstance(inputs, (list, tuple)):

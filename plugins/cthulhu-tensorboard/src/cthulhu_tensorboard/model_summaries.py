@@ -1,4 +1,4 @@
-"""What is written of the model itself, and when. How, is said in the modules of histograms, images and embeddings."""
+"""Decide when to write histograms, images and embeddings of the model. The modules of those names write them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_due(frequency: int, epoch: int) -> bool:
-    """Whether something is written in ``epoch`` that is written every ``frequency`` epochs, 0 for never.
+    """Return whether a write every ``frequency`` epochs, 0 for never, is due in ``epoch``.
 
     Example:
         >>> [epoch for epoch in range(5) if is_due(2, epoch)]
@@ -25,15 +25,15 @@ def is_due(frequency: int, epoch: int) -> bool:
 
 
 class HistogramSummaries:
-    """Histograms of weights, of activations in the validation, and of the gradients of an epoch's last batch.
+    """Histograms of weights, of activations during validation, and of the gradients of an epoch's last batch.
 
     Args:
-        frequency: every how many epochs; 0 for never.
-        batch_size: how many samples of activations are counted at once.
-        write_grads: whether gradients are counted.
+        frequency: number of epochs between histograms, 0 for none.
+        batch_size: number of samples of activations to count at once.
+        write_grads: whether to count gradients.
 
     Attributes:
-        hook: whose hook must be the callback's, if there is one.
+        hook: the object whose hook the callback must adopt, if any.
     """
 
     def __init__(self, frequency: int, batch_size: int | None, write_grads: bool) -> None:
@@ -49,37 +49,37 @@ class HistogramSummaries:
         self._gradients.take(run.model)
 
     def check(self, run: Run) -> None:
-        """See that there is something to count.
+        """Check that there are activations to count.
 
         Raises:
-            ValueError: there is no validation.
+            ValueError: If the run does not validate.
         """
         if self._frequency and not run.params["do_validation"]:
             raise ValueError(
-                f"TensorBoard(histogram_freq={self._frequency}): activations are counted over validation data, and "
-                "there is none: pass validation_data or validation_split to summon, or leave histogram_freq out"
+                f"TensorBoard(histogram_freq={self._frequency}): histograms of activations need validation data: pass "
+                "validation_data or validation_split to summon, or leave out histogram_freq"
             )
 
     def begin_epoch(self, epoch: int) -> None:
-        """An epoch begins."""
+        """Handle the beginning of an epoch."""
         self._counted = {}
         if self.hook is not None:
             self.hook.due = is_due(self._frequency, epoch)
 
     def begin_test(self, run: Run) -> None:
-        """The validation of an epoch begins."""
+        """Handle the beginning of an epoch's validation."""
         if run.epoch is not None and is_due(self._frequency, run.epoch):
             self._activations = Activations(run.model, self._batch_size)
             self._activations.watch()
 
     def end_test(self) -> None:
-        """It has ended."""
+        """Handle the end of an epoch's validation."""
         if self._activations is not None:
             activations, self._activations = self._activations, None
             self._counted = activations.counted()
 
     def write(self, run: Run, folders: Folders, epoch: int, step: int) -> None:
-        """Write what there is at the end of an epoch, if it is due."""
+        """Write the histograms at the end of an epoch, if they are due."""
         if not is_due(self._frequency, epoch):
             return
         if self._histograms is None:
@@ -89,7 +89,7 @@ class HistogramSummaries:
         self._gradients.forget()
 
     def end(self) -> None:
-        """The run is over: take every hook off the model, and keep nothing of it."""
+        """Remove all hooks from the model, and drop the counts."""
         if self._activations is not None:
             self._activations.stop()
         self._gradients.forget()
@@ -97,11 +97,11 @@ class HistogramSummaries:
 
 
 class ImageSummaries:
-    """Images of the weights, in the epochs of the histograms; in each, where there are none.
+    """Images of the weights, as often as histograms, or after each epoch if there are none.
 
     Args:
-        wanted: whether there are any.
-        histogram_freq: every how many epochs; 0 for each.
+        wanted: whether to write images.
+        histogram_freq: number of epochs between histograms; 0 means images after each epoch.
     """
 
     def __init__(self, wanted: bool, histogram_freq: int) -> None:
@@ -114,11 +114,11 @@ class ImageSummaries:
 
 
 class EmbeddingSummaries:
-    """Embeddings, for the projector.
+    """Embeddings for the projector.
 
     Args:
-        frequency: every how many epochs; 0 for never.
-        embeddings: which.
+        frequency: number of epochs between embeddings, 0 for none.
+        embeddings: writes them.
     """
 
     def __init__(self, frequency: int, embeddings: Embeddings) -> None:
@@ -126,7 +126,7 @@ class EmbeddingSummaries:
         self._embeddings = embeddings
 
     def check(self, run: Run) -> None:
-        """Before training: errors as in :meth:`Embeddings.check`."""
+        """Check the embeddings before training. Errors are those of :meth:`Embeddings.check`."""
         if self._frequency:
             self._embeddings.check(run.model)
 

@@ -1,4 +1,4 @@
-"""The files from which TensorBoard's projector reads: vectors, labels, and what belongs to what."""
+"""The files of TensorBoard's projector: vectors, labels, and the configuration that links them."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ _CONFIG = "projector_config.pbtxt"
 
 
 def write(folder: Path, layer: str, step: int, vectors: np.ndarray, metadata: Path | None) -> None:
-    """Add the vectors of ``layer`` at ``step`` to what the projector shows of ``folder``, as ``layer:00003``.
+    """Add the vectors of ``layer`` at ``step`` to the projector's view of ``folder``, as ``layer:00003``.
 
-    What was written there before stays; the same layer and step are replaced. TensorBoard reads which vectors there
-    are when it starts.
+    Earlier vectors stay, except those of the same layer and step. TensorBoard reads the list of vectors when it starts.
 
     Args:
-        folder: the folder of a run: one with event files.
+        folder: folder of a run, which has event files.
         layer: name of the layer.
         step: the epoch, from 0.
-        vectors: of shape (samples, size), dtype float32.
-        metadata: the file with their labels, in ``folder``, as :func:`copy_metadata` gives it.
+        vectors: array of shape (samples, size), dtype float32.
+        metadata: the file with their labels in ``folder``, from :func:`copy_metadata`.
 
     Raises:
-        OSError: a file cannot be written; those that were there are as they were.
+        OSError: If a file cannot be written. Existing files are left unchanged.
     """
     import numpy as np
 
     path = _folder_of(folder, layer) / f"{step:05}" / "tensors.tsv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Text, in nine digits, which float32 survives: TensorBoard takes a file of bytes for text if it looks like it.
+    # Text with nine digits, enough for float32: TensorBoard mistakes binary files that look like text.
     with atomic_write(path) as partial:
         np.savetxt(partial, vectors, fmt="%.9g", delimiter="\t")
     config = _read_config(folder)
@@ -53,15 +52,15 @@ def write(folder: Path, layer: str, step: int, vectors: np.ndarray, metadata: Pa
 
 
 def copy_metadata(source: str | os.PathLike[str], folder: Path, layer: str | None) -> Path:
-    """Copy a file of labels to where TensorBoard may read it, which is only below ``folder``.
+    """Copy a file of labels to ``folder``, because TensorBoard reads files only from there.
 
     Args:
         source: the file.
-        folder: the folder of the run.
-        layer: the layer that it is for; None for all of them.
+        folder: folder of the run.
+        layer: the layer that it belongs to, None for all layers.
 
     Returns:
-        The copy.
+        The path of the copy.
     """
     below = folder / "projector" if layer is None else _folder_of(folder, layer)
     below.mkdir(parents=True, exist_ok=True)
@@ -76,7 +75,7 @@ def _folder_of(folder: Path, layer: str) -> Path:
 
 
 def _read_config(folder: Path) -> Any:
-    """What the projector shows so far, without vectors that are no longer there, over which TensorBoard would fail."""
+    """Return the configuration without vectors whose files are gone, on which TensorBoard would fail."""
     from google.protobuf import text_format  # type: ignore[import-untyped]
     from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
@@ -86,7 +85,7 @@ def _read_config(folder: Path) -> Any:
     try:
         text_format.Parse(path.read_text(encoding="utf-8"), config)
     except (UnicodeDecodeError, text_format.ParseError) as error:
-        warnings.warn(f"TensorBoard begins {str(path)!r} anew, which cannot be read: {error}", stacklevel=4)
+        warnings.warn(f"TensorBoard replaces {str(path)!r}, which cannot be read: {error}", stacklevel=4)
         return ProjectorConfig()
     gone = [each for each in config.embeddings if each.tensor_path and not (folder / each.tensor_path).exists()]
     for each in gone:

@@ -1,4 +1,4 @@
-"""Samples: arrays that a model is called with, a few rows at a time."""
+"""Samples: the inputs of a model, a few rows at a time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class Samples:
-    """The inputs of a model: one array, or for several inputs a list or dict of them, with a row for each sample.
+    """The inputs of a model: an array with a row for each sample, or a list or dict of arrays for several inputs.
 
     Args:
-        data: NumPy arrays, tensors, or what becomes an array.
+        data: NumPy arrays, tensors, or anything convertible to an array.
 
     Raises:
-        ValueError: there are none, they hold no numbers, or their lengths differ.
+        ValueError: If there are no data, they are not numeric, or their lengths differ.
 
     Example:
         >>> samples = Samples([np.zeros((4, 2)), np.zeros((4, 3))])
@@ -29,8 +29,8 @@ class Samples:
     def __init__(self, data: Any) -> None:
         if data is None:
             raise ValueError(
-                "embeddings_data is None: expected the data whose embeddings are to be written, an array, or a list of "
-                "arrays for several inputs"
+                "embeddings_data is None: expected the data whose embeddings to write, an array, or a list of arrays "
+                "for several inputs"
             )
         self._names: list[Any] | None = list(data) if isinstance(data, Mapping) else None
         self._several = isinstance(data, Mapping) or _is_several(data)
@@ -39,7 +39,7 @@ class Samples:
         lengths = [len(part) for part in self._parts]
         if len(set(lengths)) > 1:
             raise ValueError(
-                f"embeddings_data has arrays of {', '.join(map(str, lengths))} samples: expected as many in all of them"
+                f"embeddings_data has arrays of {', '.join(map(str, lengths))} samples: expected the same number in all"
             )
         if not lengths or not lengths[0]:
             raise ValueError("embeddings_data is empty: expected at least one sample")
@@ -51,7 +51,7 @@ class Samples:
         return " and ".join(f"shape {tuple(part.shape)}" for part in self._parts)
 
     def rows(self, rows: slice, model: nn.Module) -> Any:
-        """Some samples where ``model`` is; floating-point numbers have its dtype, all others the one they had."""
+        """Return some samples on the device of ``model``. Floating-point numbers get its dtype, others keep theirs."""
         import torch
 
         weight = next((weight for weight in model.parameters() if weight.is_floating_point()), torch.empty(0))
@@ -66,7 +66,7 @@ def _is_several(data: Any) -> bool:
 
 
 def _array(part: Any) -> Any:
-    """``part`` as an array or tensor, not copied where it is one."""
+    """Return ``part`` as an array or tensor, without a copy if it is one."""
     import numpy as np
     from torch import Tensor
 
@@ -89,7 +89,7 @@ def _tensor(rows: Any, weight: Tensor) -> Tensor:
     import torch
 
     if not isinstance(rows, torch.Tensor):
-        if rows.dtype.kind == "u" and rows.dtype.itemsize > 1:  # not known to all of PyTorch
+        if rows.dtype.kind == "u" and rows.dtype.itemsize > 1:  # Only parts of PyTorch support these dtypes.
             rows = rows.astype(np.int64)
         rows = torch.from_numpy(np.array(rows, dtype=rows.dtype.newbyteorder("=")))
     tensor: Tensor = rows.to(weight.device, weight.dtype if rows.is_floating_point() else None, copy=True)

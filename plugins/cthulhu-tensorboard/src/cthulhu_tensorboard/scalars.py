@@ -1,4 +1,4 @@
-"""Numbers as events: which values are shown, under which tags."""
+"""Numbers as events, and their tags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def number(value: Any) -> float | None:
-    """``value`` as a float, NaN and infinity too; None for what is not one number.
+    """Return ``value`` as a float, including NaN and infinity, or None if it is not a single number.
 
     Example:
         >>> number(True), number(np.float32(0.5)), number("high"), number([0.5])
@@ -25,29 +25,29 @@ def number(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except OverflowError:  # an integer of more than 300 digits
+    except OverflowError:  # An integer of more than 300 digits.
         return None
 
 
 class Scalars:
-    """Writes values, all that belong to one step as one event.
+    """Writes values, one event per step.
 
     Args:
-        prefix: what tags begin with: ``epoch_``.
+        prefix: prefix of the tags, e.g. ``epoch_``.
     """
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        # The event of the last names, to be filled again: making one takes longer than writing it.
+        # The last event, to be refilled if the names are the same: creating one takes longer than writing it.
         self._names: tuple[str, ...] = ()
         self._event: Any = None
         self._said: set[str] = set()
 
     def write(self, writer: Writer, values: Mapping[str, Any], step: int, at: float | None = None) -> None:
-        """Write ``values`` at ``step``; ``at``: when they were there, in seconds since 1970, by default now.
+        """Write ``values`` at ``step``, with the time ``at`` in seconds since 1970, by default now.
 
         Warns:
-            UserWarning: a value is not one number: it is left out. Once for each name.
+            UserWarning: If a value is not a single number and is left out. Once for each name.
         """
         numbers: dict[str, Any] = {
             name: value if type(value) is float else number(value) for name, value in values.items()
@@ -69,7 +69,7 @@ class Scalars:
         self._said.update(new)
         if new:
             kinds = ", ".join(f"{name} ({_kind(value)})" for name, value in new.items())
-            warnings.warn(f"TensorBoard leaves out {kinds}: expected one number to draw a curve of", stacklevel=2)
+            warnings.warn(f"TensorBoard leaves out {kinds}: expected a single number per epoch or batch", stacklevel=2)
 
 
 def _event(tags: list[str]) -> Any:

@@ -1,4 +1,4 @@
-"""The steps at which values are written: they go on over several runs with one object, and over a resumed one."""
+"""The steps of values, which continue over several runs with one object and over resumed runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Steps:
-    """Where a training is, counted from its first run on.
+    """The position of a training, counted from its first run.
 
     Attributes:
-        next_epoch: the step of the epoch that comes next; None before the first run.
-        batches: batches trained in the runs that are over.
-        samples: samples counted by :meth:`passed`.
-        epochs_before: what is added to the epochs of this run.
-        batches_before: what is added to its batches.
+        next_epoch: step of the next epoch. None before the first run.
+        batches: number of batches trained in earlier runs.
+        samples: number of samples counted by :meth:`passed`.
+        epochs_before: offset of the epochs of this run.
+        batches_before: offset of its batches.
     """
 
     next_epoch: int | None = None
@@ -28,9 +28,9 @@ class Steps:
     batches_before: int = 0
 
     def begin(self, run: Run) -> None:
-        """A run begins, from nothing or where the last one ended."""
+        """Begin a run, at zero or at the end of the last one."""
         self.epochs_before = max(0, (self.next_epoch or 0) - run.initial_epoch)
-        if run.resumed:  # which goes on with its own count
+        if run.resumed:  # Its own count continues.
             self.batches_before = 0
         elif self.next_epoch is None:
             self.batches_before = run.initial_epoch * (run.params["steps"] or 0)
@@ -39,30 +39,30 @@ class Steps:
         self.next_epoch = run.initial_epoch + self.epochs_before
 
     def epoch(self, epoch: int) -> int:
-        """The step of an epoch of this run."""
+        """Return the step of an epoch of this run."""
         return epoch + self.epochs_before
 
     def batch(self, run: Run) -> int:
-        """The step of the batch that has ended: how many there were with it."""
+        """Return the step of the batch that ended: the number of batches including it."""
         return run.step + self.batches_before
 
     def passed(self, every: int, size: int) -> bool:
-        """Count ``size`` samples; whether a multiple of ``every`` was reached with them."""
+        """Count ``size`` samples, and return whether they reach a multiple of ``every``."""
         before, self.samples = self.samples // every, self.samples + size
         return self.samples // every > before
 
     def end_epoch(self, epoch: int) -> None:
-        """An epoch has ended."""
+        """End an epoch."""
         self.next_epoch = self.epoch(epoch) + 1
 
     def end(self, run: Run) -> None:
-        """The run is over."""
+        """End the run."""
         self.batches = self.batch(run)
 
     def state_dict(self) -> dict[str, Any]:
-        """The attributes."""
+        """Return the attributes."""
         return asdict(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Be where they were."""
+        """Restore the attributes."""
         self.__dict__.update(state)

@@ -1,8 +1,8 @@
-"""torch's writers of summaries, imported without TensorFlow.
+"""Import torch's summary writers without TensorFlow.
 
-Where TensorFlow is installed, tensorboard works with its file functions, and importing torch's writers imports it:
-seconds, and pages of messages. A module ``tensorboard.compat.notf`` is how tensorboard is told to take its own instead;
-its distribution leaves that module out.
+If TensorFlow is installed, tensorboard uses its file functions, so that importing torch's writers takes seconds and
+prints pages of messages. A module named ``tensorboard.compat.notf``, which its distribution leaves out, makes it use
+its own instead.
 """
 
 from __future__ import annotations
