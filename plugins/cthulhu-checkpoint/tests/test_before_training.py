@@ -157,9 +157,7 @@ def test_a_format_that_is_switched_off_saves_nothing(folder, model, data, monkey
 
 def test_folder_that_cannot_be_made_is_an_error_before_training(folder, model, data):
     (folder / "file").write_text("no folder")
-    with pytest.raises(
-        OSError, match="LumpCheckpoint cannot write its file .*: choose a path in a writable"
-    ):
+    with pytest.raises(OSError, match="LumpCheckpoint cannot write its file .*: choose a path in a writable"):
         model.summon(*data, verbose=0, callbacks=[LumpCheckpoint("file/run/w.h5")])
     assert model.history.epoch == []
 

@@ -43,7 +43,7 @@ def test_server_that_fails_for_a_while_gets_everything_in_order_once(train, star
     assert server.epochs == [0, 1, 2, 3, 4]
     (message,) = messages
     assert message.startswith(f"RemoteMonitor cannot deliver to {server.url}/publish/epoch/end/: it answers ")
-    assert message.endswith("what waits is sent when it can be")
+    assert message.endswith("waiting events are sent when possible")
 
 
 def test_server_that_resets_connections_gets_everything_in_order_once(train, start, impatient):
@@ -76,7 +76,7 @@ def test_server_that_hangs_is_left_after_flush_timeout(train, start):
     with warned("5 epochs were not delivered") as messages:
         train(monitor, LOGS)
     assert 0.3 <= time.perf_counter() - begun < 2
-    assert messages[-1].endswith("it has not answered yet; they are gone; spool='unsent.sqlite3' would have kept them")
+    assert messages[-1].endswith("it has not answered yet; they are lost; spool='unsent.sqlite3' would have kept them")
 
 
 def test_server_that_hangs_once_is_asked_again_after_the_timeout(train, start, impatient):
@@ -92,14 +92,14 @@ def test_server_that_is_not_there_is_said_to_be_with_the_cure(train):
         train([RemoteMonitor(url, flush_timeout=0.2)], LOGS)
     last = messages[-1]
     assert last == (
-        f"RemoteMonitor: 5 epochs were not delivered to {url}/publish/epoch/end/: Connection refused; they are gone; "
+        f"RemoteMonitor: 5 epochs were not delivered to {url}/publish/epoch/end/: Connection refused; they are lost; "
         "spool='unsent.sqlite3' would have kept them"
     )
 
 
 def test_first_failure_on_this_machine_says_what_server_there_could_be(train):
     monitor = RemoteMonitor(f"http://127.0.0.1:{closed_port()}", flush_timeout=0)
-    with warned("Connection refused; training goes on, .*: cthulhu-monitor is a server for it$"):
+    with warned("Connection refused; training continues, .*: start a server with cthulhu-monitor$"):
         train([monitor, Wait(lambda: monitor._sender.cause)], LOGS)
 
 
@@ -164,7 +164,7 @@ def test_certificate_that_is_trusted_is_accepted(train, start, authority, tmp_pa
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_event_that_is_refused_is_left_out_and_counted(train, start, status):
     server = start(Server(lambda number: status if number == 1 else TAKE))
-    with warned(f"1 events were refused by {server.url}.*: it answers {status}"):
+    with warned(f"1 events were rejected by {server.url}.*: it answers {status}"):
         train(RemoteMonitor(server.url), LOGS)
     assert server.epochs == [0, 2, 3, 4]
 

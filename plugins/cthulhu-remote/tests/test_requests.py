@@ -91,8 +91,8 @@ def test_what_is_no_value_is_left_out_with_one_warning(train, start):
         train(RemoteMonitor(server.url), [logs, logs])
     (message,) = messages
     assert message == (
-        "RemoteMonitor leaves out model (SimpleNamespace), endless (list), raw (bytes): neither numbers nor text, nor "
-        "made of them"
+        "RemoteMonitor leaves out model (SimpleNamespace), endless (list), raw (bytes): expected numbers, text, or "
+        "lists and dicts"
     )
     assert server.payloads == [{"epoch": 0, "loss": 0.5}, {"epoch": 1, "loss": 0.5}]
 

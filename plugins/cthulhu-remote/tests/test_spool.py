@@ -119,7 +119,7 @@ def test_two_trainings_cannot_use_one_spool_at_once(train, spool):
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
         begun = time.perf_counter()
-        with pytest.raises(OSError, match="another training is using it: give each training a file of its own"):
+        with pytest.raises(OSError, match="another training is using it: give each training its own file"):
             train(RemoteMonitor(spool=spool), LOGS)
         assert time.perf_counter() - begun < 2
         other.communicate("")
@@ -131,7 +131,7 @@ def test_two_trainings_cannot_use_one_spool_at_once(train, spool):
 
 def test_file_of_another_kind_is_refused_and_kept(train, tmp_path):
     (tmp_path / "log.csv").write_text("epoch,loss\n" * 100)
-    with pytest.raises(ValueError, match="expected a file of unsent events, or none: file is not a database"):
+    with pytest.raises(ValueError, match="expected a file of unsent events, or a new file: file is not a database"):
         train(RemoteMonitor(spool=tmp_path / "log.csv"), LOGS)
     assert (tmp_path / "log.csv").read_text() == "epoch,loss\n" * 100
 
@@ -147,7 +147,7 @@ def test_file_of_a_newer_layout_is_refused(train, spool):
 
 def test_folder_that_cannot_be_made_is_an_error_before_training(train, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="name a file in a folder that you may write to"):
+    with pytest.raises(OSError, match="choose a file in a writable folder"):
         train(RemoteMonitor(spool=tmp_path / "file" / "unsent.sqlite3"), LOGS)
 
 
@@ -165,7 +165,7 @@ def test_file_that_can_no_longer_be_written_costs_no_event(start, spool):
 def test_what_cannot_be_kept_is_counted(start, spool):
     monitor = RemoteMonitor(f"http://127.0.0.1:{closed_port()}", spool=spool, flush_timeout=0)
     with (
-        warned("1 epochs were not delivered .* they are kept in .*; [12] events are gone: the spool cannot be written"),
+        warned("1 epochs were not delivered .* they are kept in .*; [12] events are lost: the spool cannot be written"),
         Run(SimpleNamespace(), epochs=2, callbacks=monitor) as run,
     ):
         for epoch in run.epochs():
@@ -220,7 +220,7 @@ def test_memory_takes_few_batches_more_epochs_and_never_more_than_twice_its_size
 def test_events_for_which_there_is_no_room_are_counted(train, monkeypatch):
     monkeypatch.setattr(Memory.__init__, "__defaults__", (4,))
     monitor = RemoteMonitor(f"http://127.0.0.1:{closed_port()}", every="batch", flush_timeout=0)
-    with warned(r"7 events were left out, .* every=N, with a larger N, sends fewer"):
+    with warned(r"7 events were dropped, .* with a larger N in every=N"):
         train(monitor, [{}], batches=[1.0] * 10)
 
 

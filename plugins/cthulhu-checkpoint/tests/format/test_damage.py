@@ -83,9 +83,7 @@ def test_truncated_file_says_how_long_it_was(whole):
     path.write_bytes(raw[:-100])
     with pytest.raises(CheckpointError) as error:
         load(path)
-    assert error.value.reason == (
-        f"the file is truncated: it has {len(raw) - 100} bytes, but {len(raw)} were written"
-    )
+    assert error.value.reason == (f"the file is truncated: it has {len(raw) - 100} bytes, but {len(raw)} were written")
 
 
 def test_file_without_its_first_block_is_not_taken_for_one_of_keras(whole):

@@ -1,4 +1,4 @@
-"""RemoteMonitor: streams a training to a server. The server that shows it is in ``cthulhu_remote.server``."""
+"""RemoteMonitor: stream a training to a server. ``cthulhu_remote.server`` is the server with a page."""
 
 from cthulhu_remote.callback import RemoteMonitor
 

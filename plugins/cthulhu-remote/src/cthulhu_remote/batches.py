@@ -1,4 +1,4 @@
-"""The hooks of batches, each an object of its own: the callback takes over the one that it needs."""
+"""The hooks of batches, in classes of their own: the callback adopts the one it needs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from cthulhu_core import Logs, Run, hookimpl
 
 
 class EveryBatch:
-    """Gives the values of each batch to ``send``."""
+    """Passes the values of each batch to ``send``."""
 
     def __init__(self, send: Callable[[Run, Logs], None]) -> None:
         self._send = send
 
     @hookimpl
     def cthulhu_batch_end(self, run: Run, logs: Logs) -> None:
-        """The values are there: some callback reads them anyway, or this one does."""
+        """Send the values of a batch."""
         self._send(run, logs)
 
 
 class EveryNth:
-    """Gives the values of every ``every``-th batch to ``send``; the others are not read from the device for it."""
+    """Passes the values of every ``every``-th batch to ``send``, without reading others from the device."""
 
     def __init__(self, every: int, send: Callable[[Run, Logs], None]) -> None:
         self._every = every
@@ -28,6 +28,6 @@ class EveryNth:
 
     @hookimpl
     def cthulhu_batch_end(self, run: Run) -> None:
-        """Read the values when it is time."""
+        """Read and send the values when they are due."""
         if run.step % self._every == 0:
             self._send(run, run.current.logs())

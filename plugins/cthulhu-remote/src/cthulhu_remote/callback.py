@@ -1,4 +1,4 @@
-"""RemoteMonitor, the callback: what is told, and when. How it gets to the server is said in the modules beside it."""
+"""RemoteMonitor: decide what to send, and when. The modules beside this one deliver it."""
 
 from __future__ import annotations
 
@@ -23,42 +23,41 @@ from cthulhu_remote.sender import Outcome, Sender
 
 
 class RemoteMonitor(Callback):
-    """Streams a training to a server: the results of each epoch are posted to ``root + path``.
+    """Streams a training to a server: posts the results of each epoch to ``root + path``.
 
-    What is posted is a dict: ``epoch``, its index from 0, and the logs of the epoch, as JSON text in a field of a form,
-    or as JSON. NaN and infinity, which JSON does not have, are null. ``cthulhu-monitor``, the command that the extra
-    ``cthulhu-remote[server]`` brings, is a server that shows the curves; it is told of the begin and end of the
-    training, too, and any other server is not.
+    It posts a dict of ``epoch``, its index from 0, and the logs of the epoch, as JSON text in a form field or as JSON.
+    NaN and infinity, which JSON lacks, become null. ``cthulhu-monitor``, a command of the extra
+    ``cthulhu-remote[server]``, is a server that shows the curves. It also gets the beginning and end of the training,
+    unlike other servers.
 
-    Nothing that happens to the server ends training or delays it: a thread sends, in order, and tries again with
-    growing pauses. At the end of training it is given ``flush_timeout`` seconds more; what is not delivered then is
-    counted in a warning, and kept in ``spool`` if there is one. An answer that gets lost makes the event come again: a
-    server that must not take it twice remembers ``run``, ``sender`` and number from the header ``Cthulhu-Event``. The
-    certificate of a server is checked. ``headers`` are shown in no message, and are not sent along where the server
-    redirects to another one. In distributed training, the main process sends.
+    The server can neither stop nor delay training: a thread sends the events in order and retries at growing intervals.
+    At the end of training it has ``flush_timeout`` more seconds. A warning then counts undelivered events, which
+    ``spool`` keeps. If an answer is lost, the event is sent again: servers can detect repetitions by ``run``,
+    ``sender`` and number in the header ``Cthulhu-Event``. The certificate of the server is verified. ``headers`` are
+    never shown in messages, nor sent to another server after a redirect. In distributed training, the main process
+    sends.
 
     Args:
-        root: the address of the server, e.g. ``"http://localhost:9000"``.
-        path: the path below ``root`` to which events are sent.
-        field: the field of the form that has the JSON text; without a form it is not used.
-        headers: HTTP headers to be sent, e.g. ``{"Authorization": "Bearer ..."}``.
-        send_as_json: send JSON (``application/json``) rather than a form.
-        every: ``"batch"`` to send the values of each batch as well (``epoch``, ``batch``, ``size``, ``loss``, ...);
-            a number to send those of every so manieth one. To a server that is no ``cthulhu-monitor`` each is a
-            request of its own.
-        name: what ``cthulhu-monitor`` calls the training; by default, the name of the script.
-        timeout: seconds for connecting and for an answer, or one number for both.
+        root: address of the server, e.g. ``"http://localhost:9000"``.
+        path: path below ``root`` to which events are sent.
+        field: form field for the JSON text. Not used with ``send_as_json``.
+        headers: HTTP headers to send, e.g. ``{"Authorization": "Bearer ..."}``.
+        send_as_json: whether to send JSON (``application/json``) instead of a form.
+        every: ``"batch"`` to send the values of each batch as well (``epoch``, ``batch``, ``size``, ``loss``, ...), or
+            a number N to send those of every N-th batch. Servers other than ``cthulhu-monitor`` get one request each.
+        name: name of the training in ``cthulhu-monitor``. By default, the name of the script.
+        timeout: seconds to wait for a connection and for an answer, or one number for both.
         flush_timeout: seconds that the end of training waits for the last events.
-        spool: a file in which events wait that are not delivered. The next training with the same file delivers them
-            first, also where this process was killed. One training at a time can use it.
+        spool: file that keeps undelivered events. The next training with the same file delivers them first, even if
+            this process was killed. Only one training at a time can use it.
 
     Raises:
-        ValueError, TypeError: an argument cannot be used; the message says why and what to do.
-        OSError: before training: ``spool`` cannot be written, or another training is using it.
+        ValueError, TypeError: If an argument is invalid.
+        OSError: Before training, if ``spool`` cannot be written or another training is using it.
 
     Warns:
-        UserWarning: the server cannot be reached, or has refused an event: once a training, with the cause; and at its
-            end, how much was not delivered. A value that is neither number nor text is left out.
+        UserWarning: Once per training, if the server cannot be reached or rejects an event, with the cause. At the end,
+            if events were not delivered. If a value that is neither a number nor text is left out.
 
     Example:
         >>> model.summon(X_train, Y_train, callbacks=[RemoteMonitor()])
@@ -100,7 +99,7 @@ class RemoteMonitor(Callback):
         self._number = 0
         self._has_begun = self._has_warned = self._has_left_out = False
         self._end: dict[str, str | None] = {}
-        # A hook of a batch costs something even if it does nothing: it is there only where it is needed.
+        # Even a batch hook that does nothing has a cost, so it is set only if needed.
         if self.every == "batch":
             self.cthulhu_batch_end = EveryBatch(self._send_batch).cthulhu_batch_end
         elif self.every is not None:
@@ -117,12 +116,12 @@ class RemoteMonitor(Callback):
         self._end = {}
 
     def on_epoch_begin(self, epoch: int, logs: Logs, /) -> None:
-        # A resumed run begins where its state says, which may be loaded after this.
+        # The position of a resumed run is in its state, which may be loaded later.
         if not self.run.resumed:
             self._begin()
 
     def _begin(self, position: tuple[int, int] | None = None) -> None:
-        """Tell of the training and where it begins, once."""
+        """Send the beginning of the training, once."""
         if self._has_begun:
             return
         self._has_begun = True
@@ -143,10 +142,10 @@ class RemoteMonitor(Callback):
         self._sender.put(Event(kind, self._run_id, self._sender_id, self._number, time(), payload))
         if not self._has_warned and self._sender.cause:
             self._has_warned = True
-            cure = "" if self._sender.has_answer or not _is_here(self._url) else ": cthulhu-monitor is a server for it"
+            cure = "" if self._sender.has_answer or not _is_here(self._url) else ": start a server with cthulhu-monitor"
             warnings.warn(
-                f"RemoteMonitor cannot deliver to {self._shown}: {self._sender.cause}; training goes on, and what "
-                f"waits is sent when it can be{cure}",
+                f"RemoteMonitor cannot deliver to {self._shown}: {self._sender.cause}; training continues, and waiting "
+                f"events are sent when possible{cure}",
                 stacklevel=2,
             )
 
@@ -156,13 +155,13 @@ class RemoteMonitor(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs, /) -> None:
         self._begin()
-        # Later callbacks may change the logs, and whatever is in them.
+        # Later callbacks may change the logs and the values in them.
         values, left_out = json_values({"epoch": epoch, **{name: logs[name] for name in logs if name != "epoch"}})
         self._send("epoch", values)
         if left_out and not self._has_left_out:
             self._has_left_out = True
             kinds = ", ".join(f"{name} ({type(logs[name]).__name__})" for name in left_out)
-            warnings.warn(f"RemoteMonitor leaves out {kinds}: neither numbers nor text, nor made of them", stacklevel=2)
+            warnings.warn(f"RemoteMonitor leaves out {kinds}: expected numbers, text, or lists and dicts", stacklevel=2)
 
     def on_exception(self, error: BaseException, /) -> None:
         state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -194,20 +193,20 @@ class RemoteMonitor(Callback):
         lines = []
         if outcome.waiting:
             kept = (
-                "they are gone; spool='unsent.sqlite3' would have kept them"
+                "they are lost; spool='unsent.sqlite3' would have kept them"
                 if self.spool is None
                 else f"they are kept in {self.spool!r}, and the next training with this spool delivers them first"
             )
             cause = outcome.cause or "it has not answered yet"
             lines.append(f"{_counted(outcome.waiting)} were not delivered to {self._shown}: {cause}; {kept}")
         if outcome.unkept:
-            lines.append(f"{outcome.unkept} events are gone: {outcome.cause}")
+            lines.append(f"{outcome.unkept} events are lost: {outcome.cause}")
         if outcome.refused:
-            lines.append(f"{outcome.refused} events were refused by {self._shown}: {outcome.cause}")
+            lines.append(f"{outcome.refused} events were rejected by {self._shown}: {outcome.cause}")
         if outcome.left_out:
             lines.append(
-                f"{outcome.left_out} events were left out, since more came than could be sent: every=N, with a larger "
-                "N, sends fewer"
+                f"{outcome.left_out} events were dropped, because they came faster than they could be sent: send fewer "
+                "with a larger N in every=N"
             )
         if lines:
             warnings.warn("RemoteMonitor: " + "; ".join(lines), stacklevel=2)
@@ -215,22 +214,22 @@ class RemoteMonitor(Callback):
     # --- state ----------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Which training this is, and where it is."""
+        """Return the id and the position of the training."""
         if not self._run_id:
             return {}
         epoch, batch = self.run.next_batch
         return {"run": self._run_id, "epoch": epoch, "batch": batch}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Go on with the same training: the server forgets what it was told after the state was taken."""
-        if self._sender is None or not state:  # another process sends, or the state is none of a training
+        """Continue the same training. The server discards the events after this state."""
+        if self._sender is None or not state:  # Another process sends, or the state was saved before training.
             return
         self._run_id = state["run"]
         self._begin((state["epoch"], state["batch"]))
 
 
 def _script() -> str:
-    """The name of the script that runs, without its suffix."""
+    """Return the name of the running script without its suffix."""
     return Path(sys.argv[0] if sys.argv else "").stem or "interactive"
 
 
@@ -239,6 +238,6 @@ def _is_here(url: str) -> bool:
 
 
 def _counted(waiting: Counter[str]) -> str:
-    """How many there are, as ``3 epochs and 120 batches``."""
+    """Return the counts as text: ``3 epochs and 120 batches``."""
     parts = [f"{waiting[kind]} {name}" for kind, name in (("epoch", "epochs"), ("batch", "batches")) if waiting[kind]]
-    return " and ".join(parts) or "begin and end of training"
+    return " and ".join(parts) or "beginning and end of training"

@@ -1,7 +1,7 @@
-"""The server at the other end: how an event is put into a request, and what an answer means.
+"""The connection to a server: requests with events, and the meaning of answers.
 
-No message of this module shows a header's value, nor what a server answered that does not say it is a monitor: it may
-have been told the headers, and tell them back.
+No message shows the value of a header. Nor does it show the answer of a server that does not identify as a monitor,
+because the answer may repeat the headers.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import requests
 
 MANY = 100
-"""So many events go into one request, to a server that takes several."""
+"""Maximum number of events per request to a server that accepts several."""
 
-# The server has understood the request, and will never take what is in it.
+# The server has understood the request and will never accept its content.
 _REFUSED = {400, 411, 413, 414, 415, 422, 431}
-# It may take it later, without anybody's doing.
+# The server may accept it later without intervention.
 _TRANSIENT = {408, 425, 429, *range(500, 600)} - {501, 505}
-# 303 says where to look after what was sent has been taken.
+# 303 is an acceptance that points to another page.
 _SEE_OTHER = 303
 _REDIRECTS = 5
 _BODY = 65536
@@ -35,15 +35,15 @@ _LONGEST_WAIT = 60.0
 
 
 class Refused(Exception):
-    """The server will never take this event; the message says why."""
+    """The server will never accept this event. The message says why."""
 
 
 class Unreachable(Exception):
-    """The server cannot take an event now; the message says why.
+    """The server cannot accept an event now. The message says why.
 
     Attributes:
-        wait: for how many seconds the server asks to be left alone.
-        is_lasting: whether it takes somebody to mend it: a missing token, a wrong path, a certificate.
+        wait: seconds to wait, as requested by the server.
+        is_lasting: whether only the user can fix it: a missing token, a wrong path, a certificate.
     """
 
     def __init__(self, cause: str, wait: float = 0.0, is_lasting: bool = False) -> None:
@@ -53,20 +53,20 @@ class Unreachable(Exception):
 
 
 class Connection:
-    """One server, asked over one connection that is kept alive. Belongs to one thread.
+    """A persistent connection to one server, for use in one thread.
 
-    A server that is a ``cthulhu-monitor`` says so in a header of its answers. Only such a one is told of the begin and
-    the end of a training, and gets several events in one request: any other gets the documented requests alone.
+    A ``cthulhu-monitor`` identifies itself in a header of its answers. Only such a server gets the beginning and end of
+    a training, and several events per request. Others get only the documented requests.
 
     Args:
-        url: where events are sent.
-        field: the field of the form that has the JSON text.
-        headers: sent with each request, but to no other server to which this one redirects.
-        as_json: send the JSON as it is, without a form.
-        timeout: seconds for connecting, and for an answer.
+        url: URL to which events are sent.
+        field: form field for the JSON text.
+        headers: headers to send with each request, but never to another server after a redirect.
+        as_json: whether to send the JSON without a form.
+        timeout: seconds to wait for a connection, and for an answer.
 
     Raises:
-        ValueError: ``url`` is none.
+        ValueError: If ``url`` is not a URL.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Connection:
 
         try:
             requests.Request("POST", url).prepare()
-            str(urlsplit(url).hostname).encode("idna")  # as looking up its address does
+            str(urlsplit(url).hostname).encode("idna")  # The lookup of its address does the same.
         except (requests.RequestException, UnicodeError) as error:
             raise ValueError(
                 f"RemoteMonitor cannot send to {without_password(url)!r} ({type(error).__name__}): expected the "
@@ -88,23 +88,23 @@ class Connection:
         self._as_json = as_json
         self._timeout = timeout
         self._session = requests.Session()
-        # A password in ~/.netrc would take the place of the user's own.
+        # A password in ~/.netrc would replace the user's own header.
         given = {name.lower() for name in headers}
         self._auth = (lambda request: request) if "authorization" in given else None
         self.is_monitor: bool | None = None
-        """Whether the server is one; None before it has answered."""
+        """Whether the server is a ``cthulhu-monitor``. None before its first answer."""
 
     @property
     def most(self) -> int:
-        """How many events may go into one request."""
+        """The maximum number of events per request."""
         return MANY if self.is_monitor else 1
 
     def deliver(self, events: Sequence[Event]) -> None:
-        """Send events of one run and one sender, at most :attr:`most`; at the end, the server has them.
+        """Send up to :attr:`most` events of one run and one sender, and return once the server has accepted them.
 
         Raises:
-            Refused: it will never take them.
-            Unreachable: it cannot take them now.
+            Refused: If it will never accept them.
+            Unreachable: If it cannot accept them now.
         """
         if events[0].kind in ("begin", "end") and not self._takes_all():
             return
@@ -122,12 +122,12 @@ class Connection:
             self._exchange("POST", headers, {self._field: text})
 
     def _takes_all(self) -> bool:
-        """Whether the server is a monitor: asked once, in a way that changes nothing at any server."""
+        """Return whether the server is a monitor. This asks once, with a request that changes nothing on any server."""
         if self.is_monitor is None:
             try:
                 self._exchange("OPTIONS", {}, None)
             except Refused:
-                pass  # a server that does not know the question is none
+                pass  # A server that does not know the request is not a monitor.
             except Unreachable as error:
                 if not error.is_lasting:
                     raise
@@ -140,7 +140,7 @@ class Connection:
         url, own = self._url, self._headers
         for _ in range(_REDIRECTS + 1):
             try:
-                # Not followed by requests: it would send the headers along, and turn what is sent into a question.
+                # requests must not follow redirects: it would send the headers along, and turn POST into GET.
                 response = self._session.request(
                     method, url, data=body, headers={**headers, **own}, timeout=self._timeout, auth=self._auth,
                     allow_redirects=False, stream=True,
@@ -160,7 +160,7 @@ class Connection:
             if self._session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
                 own = {}
             url = target
-        raise Unreachable(f"redirects lead nowhere, last to {without_password(url)}", is_lasting=True)
+        raise Unreachable(f"its redirects lead nowhere, last to {without_password(url)}", is_lasting=True)
 
     def _judge(self, response: requests.Response, text: str) -> None:
         status = response.status_code
@@ -175,7 +175,7 @@ class Connection:
         raise Unreachable(cause, _wait(response), status not in _TRANSIENT)
 
     def _cause(self, error: requests.RequestException) -> str:
-        """What has happened, without what was sent."""
+        """Describe the error without the content of the request."""
         import requests
 
         connect, answer = self._timeout
@@ -191,7 +191,7 @@ class Connection:
             if isinstance(cause, ssl.SSLError):
                 return f"TLS failed: {cause.reason or 'it does not speak TLS'}"
         if isinstance(error, requests.exceptions.ProxyError):
-            return "the proxy that the environment names does not let it through"
+            return "the proxy in the environment variables refuses the connection"
         for cause in causes:
             if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, requests.RequestException):
                 return cause.strerror
@@ -199,12 +199,12 @@ class Connection:
         return "it closed the connection without an answer" if is_cut_off else type(error).__name__
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._session.close()
 
 
 def _rest(response: requests.Response) -> str:
-    """The answer's body: a connection whose answer has been read can be used again. Of a long one, nothing."""
+    """Read and return the body of an answer, so that the connection can be reused. Return nothing of a long one."""
     import requests
 
     content = b""
@@ -215,14 +215,14 @@ def _rest(response: requests.Response) -> str:
                 response.close()
                 return ""
     except requests.RequestException:
-        # What counts is the status, which was there before it broke off.
+        # The status counts, and it arrived before the connection broke.
         response.close()
         return ""
     return content.decode("utf-8", "replace")
 
 
 def _reason(text: str) -> str:
-    """Why a monitor says no."""
+    """Return the reason in the answer of a monitor."""
     try:
         reason = json.loads(text)["reason"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -236,7 +236,7 @@ def _wait(response: requests.Response) -> float:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """``error`` and everything that led to it: requests and urllib3 keep that in several places."""
+    """Yield ``error`` and all its causes, which requests and urllib3 keep in several places."""
     seen: list[BaseException] = []
     waiting: list[Any] = [error]
     while waiting:

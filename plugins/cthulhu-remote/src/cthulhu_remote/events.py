@@ -1,4 +1,4 @@
-"""Events: what is told about a training, as plain data that every JSON reader understands."""
+"""The events of a training, as plain data for JSON."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 LEVELS = 8
-"""So deep may lists and dicts be nested."""
+"""Maximum depth of nested lists and dicts."""
 
 Kind = Literal["begin", "epoch", "batch", "end"]
 
 
 class Event(NamedTuple):
-    """Something that happened in a training.
+    """An event of a training.
 
     Attributes:
         kind: ``"epoch"`` or ``"batch"``, whose payload has values; ``"begin"`` or ``"end"`` of the training.
-        run: which training, however often it is resumed.
-        sender: which process tells of it.
-        number: the how manieth event of this sender it is; later ones have larger numbers.
-        time: when it happened, in seconds since 1970.
-        payload: what is sent: plain data, or the logs of a batch, which :meth:`text` makes plain.
+        run: id of the training, which stays the same when it is resumed.
+        sender: id of the process.
+        number: number of the event among those of its sender, in growing order.
+        time: time of the event in seconds since 1970.
+        payload: plain data, or the logs of a batch, which :meth:`text` converts.
     """
 
     kind: Kind
@@ -33,12 +33,12 @@ class Event(NamedTuple):
     payload: Mapping[str, Any]
 
     def text(self) -> str:
-        """The payload as JSON."""
+        """Return the payload as JSON."""
         return json.dumps(json_values(self.payload)[0], allow_nan=False)
 
 
 def json_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """``values`` as plain data, and the names of those that cannot be, which are left out.
+    """Return ``values`` as plain data, and the names of values that cannot be converted and are left out.
 
     >>> json_values({"epoch": 3, "loss": float("nan"), "model": object()})
     ({'epoch': 3, 'loss': None}, ['model'])
@@ -47,17 +47,17 @@ def json_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     for name, value in values.items():
         try:
             kept[str(name)] = plain(value)
-        # A sparse tensor, or one on a device that has failed, raises a RuntimeError when it is read.
+        # Reading a sparse tensor, or one on a failed device, raises a RuntimeError.
         except (TypeError, ValueError, OverflowError, RuntimeError):
             left.append(str(name))
     return kept, left
 
 
 def plain(value: Any, levels: int = LEVELS) -> Any:
-    """``value`` as JSON has it: NaN and infinity, which it does not have, become None; arrays and tensors, lists.
+    """Return ``value`` as plain data for JSON. NaN and infinity become None; arrays and tensors become lists.
 
     Raises:
-        TypeError: it is neither number, text, None nor made of them, or it is nested too deep.
+        TypeError: If it is not a number, text, None or a collection of them, or if it is nested too deeply.
     """
     if hasattr(value, "tolist"):
         value = value.tolist()

@@ -1,4 +1,4 @@
-"""The sender: one thread that sends events in their order, and goes on trying while training goes on."""
+"""The sender: one thread that sends events in order, and retries during training."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from cthulhu_remote.events import Event
 from cthulhu_remote.queue import Memory, Queue, Spool
 
 INTERVAL = 0.1
-"""Seconds in which the values of batches are collected before they are sent: each request costs training time."""
+"""Seconds for which values of batches are collected into one request, because each request costs training time."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
-"""Seconds after which the sender tries again, for the first time and at most; a random part of it up to a half less.
+"""The first and the longest pause between two tries, in seconds. A random part of up to a half is subtracted.
 
-Where it takes somebody to mend it, the longest at once: a certificate that is not accepted costs 30 ms of a processor.
+If only the user can fix the problem, the longest pause applies at once: a rejected certificate costs 30 ms of processor
+time.
 """
 
 
 class Outcome(NamedTuple):
-    """What became of the events.
+    """The result of sending.
 
     Attributes:
-        waiting: how many of each kind are not sent; where there is a spool, they are in it.
-        unkept: how many more are not sent, and could not be written to the spool.
-        refused: how many the server will never take.
-        left_out: how many there was no room for.
-        cause: why, as far as the sender knows; empty if nothing has failed.
+        waiting: number of unsent events of each kind. If there is a spool, they are in it.
+        unkept: number of further unsent events that could not be written to the spool.
+        refused: number of events that the server will never accept.
+        left_out: number of events for which there was no room.
+        cause: the last failure, empty if there was none.
     """
 
     waiting: Counter[str]
@@ -43,11 +44,11 @@ class Outcome(NamedTuple):
 
 
 class Sender:
-    """Sends events, oldest first, each until the server has it or refuses it.
+    """Sends events, oldest first, retrying each until the server accepts or rejects it.
 
     Args:
-        connection: where to; it is the thread's from now on.
-        spool: the file in which events wait; those that are in it already are sent first. Else they wait in memory.
+        connection: connection to the server, which belongs to the thread from now on.
+        spool: file for unsent events, whose present content is sent first. Without it, events wait in memory.
     """
 
     def __init__(self, connection: Connection, spool: Spool | None = None) -> None:
@@ -62,30 +63,30 @@ class Sender:
         self._is_lasting = False
         self._failure: BaseException | None = None
         self._sent_at = float("-inf")
-        # How many of the next events go one by one. Belongs to the thread.
+        # Number of next events to send one by one. Belongs to the thread.
         self._singly = 0
         self._thread = threading.Thread(target=self._work, name="RemoteMonitor", daemon=True)
         self._thread.start()
 
     @property
     def cause(self) -> str:
-        """Why the last event that failed did; empty if none has."""
+        """The cause of the last failure, empty if there was none."""
         return self._cause
 
     @property
     def has_answer(self) -> bool:
-        """Whether the server has said what it is."""
+        """Whether it is known if the server is a monitor."""
         return self._connection.is_monitor is not None
 
     def put(self, event: Event) -> None:
-        """Take an event, to be sent soon; waits for nothing but, where there is a spool, for its file.
+        """Queue an event. This never waits, except for the file of the spool.
 
         Raises:
-            RuntimeError: the thread has died of a fault of its own.
+            RuntimeError: If the thread has failed with an internal error.
         """
         with self._changed:
             if self._failure is not None:
-                raise RuntimeError("RemoteMonitor's sender has failed; nothing more is sent") from self._failure
+                raise RuntimeError("RemoteMonitor's sender has failed and sends no more events") from self._failure
             if not self._store(event):
                 self._left_out += 1
             self._is_urgent |= event.kind != "batch"
@@ -93,7 +94,7 @@ class Sender:
                 self._changed.notify_all()
 
     def _store(self, event: Event) -> bool:
-        # What comes after an event in memory must wait there too: the file is sent first.
+        # Events after one in memory must wait there, too, because the file is sent first.
         if self._spool is not None and not self._memory.head(1):
             try:
                 return self._spool.put(event)
@@ -102,7 +103,7 @@ class Sender:
         return self._memory.put(event)
 
     def flush(self, timeout: float) -> None:
-        """Wait until everything is sent, at most ``timeout`` seconds, and no longer where only the user can help."""
+        """Wait until everything is sent, at most ``timeout`` seconds, unless only the user can fix the problem."""
         with self._changed:
             self._is_flushing, self._is_lasting = True, False
             self._changed.notify_all()
@@ -111,7 +112,7 @@ class Sender:
             )
 
     def close(self) -> Outcome:
-        """Stop sending, now. What is being sent may yet arrive, and counts as not sent."""
+        """Stop sending now. Events in transit may still arrive, but count as unsent."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -123,7 +124,7 @@ class Sender:
             return Outcome(waiting, unkept, self._refused, self._left_out, self._cause)
 
     def _keep(self) -> int:
-        """Write to the spool what is in memory, since it could not be written before; gives how many still cannot."""
+        """Try again to write events in memory to the spool, and return the number that still cannot be written."""
         assert self._spool is not None
         while events := self._memory.head(1):
             try:
@@ -138,7 +139,7 @@ class Sender:
 
     def _work(self) -> None:
         delay = FIRST_DELAY
-        # Of its own, because training may draw from the one that all share, and is to be repeated exactly.
+        # A generator of its own, so that training draws the same random numbers with and without it.
         generator = random.Random()
         try:
             while events := self._next():
@@ -152,11 +153,11 @@ class Sender:
                     if len(events) == 1:
                         self._settle(events, str(error))
                     else:
-                        self._singly = len(events)  # it has taken none of them, and does not say which it is
+                        self._singly = len(events)  # It accepted none of them, and does not say which it rejects.
                 else:
                     delay = FIRST_DELAY
                     self._settle(events)
-        except BaseException as error:  # noqa: BLE001 - raised where the next event is put
+        except BaseException as error:  # noqa: BLE001 - raised by the next put()
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()
@@ -164,7 +165,7 @@ class Sender:
             self._connection.close()
 
     def _next(self) -> Sequence[Event]:
-        """The events that are to be sent now, once there are some; none when the sender is closed."""
+        """Wait for events to send and return them, or none once the sender is closed."""
         with self._changed:
             while not self._is_closed:
                 waiting = self._next_queue()
@@ -181,7 +182,7 @@ class Sender:
             return ()
 
     def _settle(self, events: Sequence[Event], refusal: str = "") -> None:
-        """Be done with events."""
+        """Remove events that were accepted, or rejected with a reason."""
         self._singly = max(0, self._singly - len(events))
         with self._changed:
             self._sent_at = monotonic()
@@ -196,7 +197,7 @@ class Sender:
             self._changed.notify_all()
 
     def _pause(self, error: Unreachable, delay: float) -> None:
-        """Wait before the next try; the end of training is worth a try at once, and then several."""
+        """Wait before the next try. The end of training triggers a try at once, and then several."""
         with self._changed:
             self._cause, self._is_lasting = str(error), error.is_lasting
             self._changed.notify_all()
@@ -207,7 +208,7 @@ class Sender:
             )
 
     def _next_queue(self) -> Queue | None:
-        """Where the oldest event waits; None if there is none."""
+        """Return the queue with the oldest event, or None if all are empty."""
         return next((place for place in self._places() if place.head(1)), None)
 
     def _places(self) -> list[Queue]:
@@ -215,6 +216,6 @@ class Sender:
 
 
 def _of_one_sender(events: Sequence[Event]) -> list[Event]:
-    """The first events, as far as they are of one run and sender: an earlier process may have left others."""
+    """Return the first events of the same run and sender: an earlier process may have left others."""
     first = events[0]
     return list(takewhile(lambda event: (event.run, event.sender) == (first.run, first.sender), events))

@@ -36,8 +36,8 @@ def test_it_says_where_it_is_and_how_to_report(start, tmp_path):
     assert monitor.said == [
         f"page       http://127.0.0.1:{monitor.port}/\n",
         f"store      {tmp_path / 'store.sqlite3'}\n",
-        f"to report  callbacks=[RemoteMonitor(root='http://127.0.0.1:{monitor.port}')]\n",
-        "Ctrl-C ends it.\n",
+        f"report by  callbacks=[RemoteMonitor(root='http://127.0.0.1:{monitor.port}')]\n",
+        "Press Ctrl-C to stop.\n",
     ]
     assert monitor.get("/").status_code == 200
 
@@ -86,8 +86,8 @@ def test_port_that_is_taken_is_an_error(tmp_path):
         status, out, err = command("--port", port, "--store", tmp_path / "store")
     assert (status, out) == (1, "")
     assert err == (
-        f"cthulhu-monitor cannot listen at 127.0.0.1, port {port} (Address already in use): another program listens "
-        "there, maybe another cthulhu-monitor: end it, or take another port with --port\n"
+        f"cthulhu-monitor cannot listen on 127.0.0.1, port {port} (Address already in use): another program uses it, "
+        "maybe another cthulhu-monitor: stop it, or choose another port with --port\n"
     )
     assert not (tmp_path / "store").exists()
 
@@ -96,7 +96,7 @@ def test_port_that_is_taken_is_an_error(tmp_path):
 def test_host_without_address_is_an_error(host, tmp_path):
     status, out, err = command(f"--host={host}", "--port=0", "--token=x", "--store", tmp_path / "store")
     assert (status, out) == (1, "")
-    assert "name one of this computer with --host" in err
+    assert "set --host to a name of this computer" in err
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
@@ -105,7 +105,7 @@ def test_address_that_others_can_reach_needs_a_token(host, tmp_path):
     if "cannot listen" in err:
         pytest.skip("needs IPv6")
     assert (status, out) == (2, "")
-    assert err.startswith(f"others can reach the server at {host}: give it a token")
+    assert err.startswith(f"other computers can reach the server at {host}: protect it with a token")
     tokens = re.findall(r"--token ([\w-]{32}) or the same in the variable CTHULHU_MONITOR_TOKEN", err)
     assert len(tokens) == 1
     assert tokens[0] not in command("--host", host, "--port=0", "--store", tmp_path / "store")[2]
@@ -127,7 +127,7 @@ def test_token_that_cannot_be_sent_is_an_error(token, tmp_path):
         status, _, err = command("--port=0", "--store", tmp_path / "store", *arguments, **given)
         assert (status, err.partition(":")[0]) == (
             2,
-            "the token is empty, or has characters that cannot stand in a header",
+            "the token is empty, or has characters that a header cannot contain",
         )
 
 
@@ -187,7 +187,7 @@ def refused(path):
 def test_file_that_is_not_of_sqlite_is_an_error(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but notes that nobody wants to lose\n" * 100)
-    assert "is not a file of SQLite, or a damaged one" in refused(path)
+    assert "is not a SQLite file or is damaged" in refused(path)
     assert path.read_text().startswith("not a database")
 
 
@@ -205,8 +205,9 @@ def test_store_of_a_newer_version_is_an_error(start, tmp_path):
     monitor.end()
     with closing(sqlite3.connect(monitor.store)) as store:
         store.execute("PRAGMA user_version = 2")
-    assert "has the layout 2, and this version of cthulhu-remote knows those up to 1: install a newer one" in refused(
-        monitor.store
+    assert (
+        "has the layout 2, but this version of cthulhu-remote supports only those up to 1: install a newer one"
+        in refused(monitor.store)
     )
 
 

@@ -128,7 +128,7 @@ def test_pages_too_many_are_refused(start, listen):
     pages = [listen(monitor) for _ in range(256)]
     answer = monitor.get("/api/events")
     assert answer.status_code == 429
-    assert answer.json()["reason"] == "256 pages listen already, and 256 may: close some"
+    assert answer.json()["reason"] == "256 pages are open, the maximum is 256: close some"
     pages[0].close()
     for _ in range(100):
         answer = requests.get(f"{monitor.url}/api/events", stream=True, timeout=10)

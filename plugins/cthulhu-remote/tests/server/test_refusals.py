@@ -96,19 +96,19 @@ def test_form_is_refused(monitor, body, reason):
         ("", "the header Cthulhu-Event is not JSON"),
         ("é", "the header Cthulhu-Event has characters that are not ASCII: send JSON with \\u escapes"),
         ("[" * 20_000, "the header Cthulhu-Event has lists or objects in more than 8 levels"),
-        ("[]", 'lacks something: expected {"run": id, "sender": id, "events": [[number, time], ...]}, got \'[]\''),
-        ('{"run":"a","sender":"b"}', "lacks something"),
-        ('{"run":"a b","sender":"b","events":[[0,0]]}', "has as run 'a b': expected 1 to 64 of A-Z a-z 0-9 _ -"),
-        ('{"run":"a","sender":"","events":[[0,0]]}', "has as sender '': expected 1 to 64"),
-        ('{"run":"a\\n","sender":"b","events":[[0,0]]}', "has as run 'a\\n': expected 1 to 64"),
+        ("[]", 'is incomplete: expected {"run": id, "sender": id, "events": [[number, time], ...]}, got \'[]\''),
+        ('{"run":"a","sender":"b"}', "is incomplete"),
+        ('{"run":"a b","sender":"b","events":[[0,0]]}', "has run 'a b': expected 1 to 64 of A-Z a-z 0-9 _ -"),
+        ('{"run":"a","sender":"","events":[[0,0]]}', "has sender '': expected 1 to 64"),
+        ('{"run":"a\\n","sender":"b","events":[[0,0]]}', "has run 'a\\n': expected 1 to 64"),
         ('{"run":"\\u0661","sender":"b","events":[[0,0]]}', "expected 1 to 64"),
         (f'{{"run":"{"a" * 65}","sender":"b","events":[[0,0]]}}', "expected 1 to 64"),
-        ('{"run":7,"sender":"b","events":[[0,0]]}', "has as run 7: expected 1 to 64"),
+        ('{"run":7,"sender":"b","events":[[0,0]]}', "has run 7: expected 1 to 64"),
         (
             '{"run":"a","sender":"b","events":[]}',
             "has 0 events, the body 2: expected one [number, time] for each event",
         ),
-        ('{"run":"a","sender":"b","events":7}', "has no list events, the body 2"),
+        ('{"run":"a","sender":"b","events":7}', "has no list of events, the body 2"),
         ('{"run":"a","sender":"b","events":[[0,0],7]}', "has in events 7: expected [number, time]"),
         ('{"run":"a","sender":"b","events":[[0,0],[1]]}', "has in events a list of 1: expected [number, time]"),
         ('{"run":"a","sender":"b","events":[[1,0],[1,0]]}', "has the number 1 after 1: expected numbers that grow"),
@@ -135,7 +135,7 @@ def test_header_is_refused(monitor, header, reason):
         ({"Content-Type": "multipart/form-data; boundary=x"}, "the Content-Type is 'multipart/form-data; boundary=x'"),
         ({"Content-Type": ""}, "the Content-Type is '': expected"),
         ({"Content-Type": None}, "there is no Content-Type: expected"),
-        ({"Content-Encoding": "gzip"}, "the Content-Encoding is 'gzip': send the body as it is, without it"),
+        ({"Content-Encoding": "gzip"}, "the Content-Encoding is 'gzip': send the body without an encoding"),
     ],
 )
 def test_type_of_the_body_is_refused(monitor, headers, reason):
@@ -155,7 +155,7 @@ def test_refused_list_leaves_nothing(monitor):
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_method_is_refused(monitor, method):
     answer = monitor.session.request(method, monitor.url + PUBLISH, timeout=10)
-    assert f"{method} is not for this path" in refused(answer, 405)
+    assert f"this path does not support {method}" in refused(answer, 405)
     assert set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
 
 
@@ -175,7 +175,7 @@ def test_run_that_is_not_there_is_refused(monitor, id):
 @pytest.mark.parametrize("batches", ["-1", "x", "1.5", "9" * 10, "\u0661"])
 def test_number_of_batches_is_refused(monitor, batches):
     answer = monitor.get("/api/runs/any", params={"batches": batches})
-    assert "expected how many batches at most, e.g. batches=2000" in refused(answer, 400)
+    assert "expected a maximum number of batches, e.g. batches=2000" in refused(answer, 400)
 
 
 # --- size -------------------------------------------------------------------------------------------------------------
@@ -208,7 +208,9 @@ def head(*headers):
 
 
 def test_large_body_is_refused_and_its_sender_may_go_on(monitor):
-    assert "the body may have 1048576 bytes, and has" in refused(monitor.post(b" " * (2**20 + 1)), 413)
+    assert "the body has 1048577 bytes, but at most 1048576 bytes are allowed" in refused(
+        monitor.post(b" " * (2**20 + 1)), 413
+    )
     assert monitor.post(json.dumps({"epoch": 0}) + " " * (2**20 - 12)).status_code == 204
 
 
@@ -247,7 +249,7 @@ def test_what_is_no_request_is_refused(monitor, request_):
     assert received.startswith(b"HTTP/1.1 400 ")
     headers, _, body = received.partition(b"\r\n\r\n")
     assert b"\r\ncthulhu-monitor: 1\r\n" in headers.lower()
-    assert b"this is no HTTP request" in json.loads(body)["reason"].encode()
+    assert b"this is not an HTTP request" in json.loads(body)["reason"].encode()
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def test_run_too_many_is_refused_and_the_others_go_on(start):
     assert monitor.publish("a", {"epoch": 0}).status_code == 204
     assert monitor.publish("b", {"epoch": 0}).status_code == 204
     reason = refused(monitor.publish("c", {"epoch": 0}, sender="of-c", first=1), 409)
-    assert reason.startswith("the store has 2 runs, and may have 2: begin with a new file (--store) or allow more")
+    assert reason.startswith("the store has 2 runs of at most 2: begin a new file (--store) or allow more")
     assert "the store has 2 runs" in refused(monitor.post({"epoch": 0}), 409)
     assert monitor.publish("a", {"epoch": 1}).status_code == 204
     assert [run["id"] for run in monitor.get("/api/runs").json()["runs"]] == ["b", "a"]

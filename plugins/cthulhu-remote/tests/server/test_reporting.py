@@ -58,7 +58,7 @@ def test_one_event_that_is_refused_among_many_costs_no_other(start, train, impat
     with warned("5 epochs were not delivered"):
         train(RemoteMonitor(f"http://127.0.0.1:{closed_port()}", spool=spool, flush_timeout=0), logs)
     monitor = start()
-    with warned("1 events were refused by .*: it answers 400 Bad Request: the text 'text'"):
+    with warned("1 events were rejected by .*: it answers 400 Bad Request: the text 'text'"):
         train(RemoteMonitor(monitor.url, spool=spool), [{"loss": 9.0}])
     second, first = monitor.get("/api/runs").json()["runs"]
     assert [epoch for epoch, _ in monitor.values(first["id"])] == [0, 1, 3, 4]

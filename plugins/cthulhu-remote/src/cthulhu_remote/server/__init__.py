@@ -1,1 +1,1 @@
-"""cthulhu-monitor: the server to which RemoteMonitor reports, and its page. Needs the extra ``server``."""
+"""cthulhu-monitor: a server for RemoteMonitor, with a page. Needs the extra ``server``."""

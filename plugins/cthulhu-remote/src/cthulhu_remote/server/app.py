@@ -1,4 +1,4 @@
-"""The application: which function answers which path. What they answer is made elsewhere."""
+"""The application: the routes of the server."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ PUBLISH = "/publish/epoch/end/"
 _PAGE = Path(__file__).parent / "page"
 _NOT_STORED = {"Cache-Control": "no-store"}
 _MONTH = 30 * 24 * 3600
-# A body that is larger is read in a thread: others would have to wait for it.
+# Larger bodies are parsed in a thread, so that other requests need not wait.
 _LARGE = 64 * 1024
 
 
 def application(store: Store, live: Live, token: Token | None = None) -> Starlette:
-    """The application that shows a store and takes what is published.
+    """Return the application that accepts publications into a store and shows it.
 
     Args:
-        store: where it is kept.
-        live: tells the pages.
-        token: what has to be given, if there is one.
+        store: the store.
+        live: sends updates to open pages.
+        token: the token that clients must send, if any.
     """
     pages = Environment(loader=FileSystemLoader(_PAGE / "templates"), autoescape=True)
     answers = _Answers(store, live, token, pages)
@@ -66,7 +66,7 @@ def application(store: Store, live: Live, token: Token | None = None) -> Starlet
 
 
 class _Answers:
-    """The functions that answer, and what they share."""
+    """The handlers of requests, and their shared state."""
 
     def __init__(self, store: Store, live: Live, token: Token | None, pages: Environment) -> None:
         self._store = store
@@ -76,7 +76,7 @@ class _Answers:
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Take publications, and tell of them, as long as the server runs."""
+        """Run the store and the live updates while the server runs."""
         self._store.start(self._live.changed)
         telling = asyncio.create_task(self._live.run())
         try:
@@ -88,7 +88,7 @@ class _Answers:
             self._store.stop()
 
     async def publish(self, request: Request) -> Response:
-        """Take events."""
+        """Accept events."""
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": "POST, OPTIONS"})
         publish.check_type(request.headers)
@@ -103,12 +103,12 @@ class _Answers:
         return Response(status_code=204)
 
     async def page(self, request: Request) -> Response:
-        """The page."""
+        """Return the page."""
         runs = await run_in_threadpool(queries.summaries, self._store.path)
         return self._render("page.html", runs=runs, now=time.time())
 
     async def login(self, request: Request) -> Response:
-        """Ask a browser for the token, and give it a cookie."""
+        """Ask a browser for the token, and set a cookie."""
         to_page = RedirectResponse("/", status_code=303)
         if self._token is None:
             return to_page
@@ -128,32 +128,32 @@ class _Answers:
         return to_page
 
     async def runs(self, request: Request) -> Response:
-        """All runs."""
+        """Return all runs."""
         runs = await run_in_threadpool(queries.summaries, self._store.path)
         return JSONResponse({"now": time.time(), "runs": runs}, headers=_NOT_STORED)
 
     async def run(self, request: Request) -> Response:
-        """A run and its points."""
+        """Return a run and its points."""
         most = _most(request)
         key, summary = await self._find(request)
         pieces = _pieces(self._store.path, key, summary, most)
         return StreamingResponse(pieces, media_type="application/json", headers=_NOT_STORED)
 
     async def table(self, request: Request) -> Response:
-        """A run as a table."""
+        """Return a run as a table."""
         key, summary = await self._find(request)
         headers = {"Content-Disposition": f'attachment; filename="{summary["id"]}.csv"', **_NOT_STORED}
         return StreamingResponse(export.table(self._store.path, key), media_type="text/csv", headers=headers)
 
     async def events(self, request: Request) -> Response:
-        """What happens from now on."""
+        """Return a stream of updates."""
         return self._live.response(request)
 
     async def _find(self, request: Request) -> tuple[int, Summary]:
         id = request.path_params["id"]
         found = await run_in_threadpool(queries.run, self._store.path, id) if publish.is_id(id) else None
         if found is None:
-            raise Refused(404, f"there is no run {id[:80]!a}: /api/runs lists those that there are")
+            raise Refused(404, f"there is no run {id[:80]!a}: /api/runs lists the runs")
         return found
 
     def _render(self, name: str, status: int = 200, **variables: object) -> Response:
@@ -162,17 +162,17 @@ class _Answers:
 
 
 def _most(request: Request) -> int | None:
-    """How many batches are asked for at most."""
+    """Return the requested maximum number of batches."""
     given = request.query_params.get("batches")
     if given is None:
         return None
     if not (given.isascii() and given.isdigit() and len(given) <= 9):
-        raise Refused(400, f"batches is {given[:20]!a}: expected how many batches at most, e.g. batches=2000")
+        raise Refused(400, f"batches is {given[:20]!a}: expected a maximum number of batches, e.g. batches=2000")
     return int(given)
 
 
 def _pieces(path: Path, key: int, summary: Summary, most: int | None) -> Iterator[str]:
-    """The JSON of a run and its points, a piece at a time."""
+    """Yield the JSON of a run and its points in pieces."""
     yield f'{{"run":{json.dumps(summary)}'
     for name, pages in (("epochs", queries.epochs(path, key)), ("batches", queries.batches(path, key, most))):
         yield f',"{name}":['

@@ -1,4 +1,4 @@
-"""``cthulhu-monitor``: reads the command line, and runs the server. What the server does stands in app.py."""
+"""``cthulhu-monitor``: parse the command line and run the server. See app.py for its routes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 TOKEN_VARIABLE = "CTHULHU_MONITOR_TOKEN"
 
 _NEEDS = ("httptools", "jinja2", "sse_starlette", "starlette", "uvicorn")
-_DESCRIPTION = "Shows trainings live that report with RemoteMonitor, on a page in the browser."
+_DESCRIPTION = "Show live trainings with RemoteMonitor on a page in the browser."
 _EPILOG = f"""\
-A training reports to it with
+To report to it, train with
 
   from cthulhu.callbacks import RemoteMonitor
   model.summon(..., callbacks=[RemoteMonitor()])
 
-What it reports is kept in the store, and shown again when the server is started with the same file.
+The store keeps all reported data, and a server with the same file shows them again.
 
-Others can reach the server when --host is not this computer's loopback address: then a token is required, and
-reporting and looking need it. {TOKEN_VARIABLE} gives it without showing it in the list of processes.
+With a --host other than a loopback address, other computers can reach the server. Then a token is required, both to
+report and to view. Set it in {TOKEN_VARIABLE} to keep it out of the list of processes.
 """
 
 
@@ -30,13 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until Ctrl-C or SIGTERM.
 
     Args:
-        arguments: what stands behind ``cthulhu-monitor``; by default, what the process was started with.
+        arguments: command-line arguments, by default those of the process.
 
     Returns:
-        The exit status: 0 when it was ended, 1 when it cannot run, 2 when it may not without a token.
+        The exit status: 0 after Ctrl-C or SIGTERM, 1 if the server cannot run, 2 if it needs a token.
 
     Raises:
-        SystemExit: for ``--help``, ``--version``, and arguments that it does not take (status 2).
+        SystemExit: For ``--help``, ``--version``, and invalid arguments (status 2).
     """
     options = _parser().parse_args(arguments)
     if any(importlib.util.find_spec(name) is None for name in _NEEDS):
@@ -66,18 +66,18 @@ def _fail(message: str, status: int = 1) -> int:
 
 def _say(message: str) -> None:
     sys.stdout.write(f"{message}\n")
-    sys.stdout.flush()  # whoever started it may read it through a pipe
+    sys.stdout.flush()  # The output may be a pipe.
 
 
 def _started(url: str, store: Path, has_token: bool) -> str:
-    """What is said when the server has started."""
+    """Return the message printed when the server has started."""
     root = [] if url == "http://127.0.0.1:9000/" else [f"root={url.removesuffix('/')!r}"]
     headers = ["headers={'Authorization': 'Bearer ...'}"] if has_token else []
     return (
         f"page       {url}\n"
         f"store      {store}\n"
-        f"to report  callbacks=[RemoteMonitor({', '.join([*root, *headers])})]\n"
-        "Ctrl-C ends it."
+        f"report by  callbacks=[RemoteMonitor({', '.join([*root, *headers])})]\n"
+        "Press Ctrl-C to stop."
     )
 
 
@@ -88,29 +88,29 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: 127.0.0.1)")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument(
-        "--port", type=_port, default=9000, help="the port to listen at; 0 takes a free one (default: 9000)"
+        "--port", type=_port, default=9000, help="port to listen on; 0 picks a free one (default: 9000)"
     )
     parser.add_argument(
         "--store",
         type=Path,
         default=Path("cthulhu-monitor.sqlite3"),
         metavar="FILE",
-        help="the file that keeps what is reported (default: cthulhu-monitor.sqlite3 in this folder)",
+        help="file for all reported data (default: cthulhu-monitor.sqlite3 in the current folder)",
     )
     parser.add_argument(
-        "--token", help=f"what has to be given to report and to look (default: the variable {TOKEN_VARIABLE}, if set)"
+        "--token", help=f"token required to report to and view the server (default: ${TOKEN_VARIABLE}, if set)"
     )
     parser.add_argument(
-        "--max-runs", type=_count, default=1000, metavar="N", help="how many runs the store may have (default: 1000)"
+        "--max-runs", type=_count, default=1000, metavar="N", help="maximum number of runs in the store (default: 1000)"
     )
     return parser
 
 
 class _Version(argparse.Action):
-    """Finds out the version only when it is asked for."""
+    """Prints the version, which is looked up only on demand."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
@@ -127,7 +127,7 @@ def _port(text: str) -> int:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= len(text) <= 9 and int(text) >= 1):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 1 or more")
     return int(text)
 
 

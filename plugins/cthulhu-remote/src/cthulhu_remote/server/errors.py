@@ -1,4 +1,4 @@
-"""Refused: why a request is not done. How it is answered is here; what is refused stands where it is looked at."""
+"""Refused: an error that becomes the answer to a request."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.responses import JSONResponse
 
 
 class Refused(Exception):
-    """A request that is not done.
+    """A rejected request.
 
     Args:
-        status: the status of the answer, e.g. 400.
-        reason: a sentence that says what was given, what was expected, and what to do.
+        status: status of the answer, e.g. 400.
+        reason: a sentence with what was given, what was expected, and what to do.
         headers: further headers of the answer.
     """
 
@@ -25,22 +25,22 @@ class Refused(Exception):
         self.headers = headers
 
     def answer(self) -> JSONResponse:
-        """The answer that says why."""
+        """Return the answer with the reason."""
         return JSONResponse({"reason": self.reason}, self.status, self.headers)
 
 
 async def answer_refused(request: Request, refused: Exception) -> JSONResponse:
-    """Starlette's handler for ``Refused``."""
+    """Handle ``Refused`` for Starlette."""
     assert isinstance(refused, Refused)
     return refused.answer()
 
 
 async def answer_http_exception(request: Request, exception: Exception) -> JSONResponse:
-    """Starlette's handler for what its routes refuse: paths and methods."""
+    """Handle unknown paths and methods for Starlette."""
     assert isinstance(exception, HTTPException)
     reasons = {
         404: "there is nothing at this path: the page is at /, events go to /publish/epoch/end/",
-        405: f"{request.method} is not for this path: see the header Allow of this answer for what is",
+        405: f"this path does not support {request.method}: the header Allow of this answer lists its methods",
     }
     reason = reasons.get(exception.status_code, exception.detail)
     return JSONResponse({"reason": reason}, exception.status_code, exception.headers)

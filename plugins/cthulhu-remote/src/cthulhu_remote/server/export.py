@@ -1,4 +1,4 @@
-"""A run as a table: CSV, a piece at a time."""
+"""A run as CSV, in pieces."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from cthulhu_remote.server import queries
 
 MISSING = "NA"
 
-# A spreadsheet takes a text that begins with one of these for a formula.
+# Spreadsheet programs treat text that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table(path: Path, key: int) -> Iterator[str]:
-    """The points of a run as CSV: epoch, batch, time, and the values sorted by name.
+    """Yield the points of a run as CSV: epoch, batch, time, and the values sorted by name.
 
     Args:
-        path: the store.
-        key: the run.
+        path: path of the store.
+        key: key of the run.
     """
     names = queries.names(path, key)
     yield _lines([["epoch", "batch", "time", *map(_text, names)]])
@@ -49,13 +49,13 @@ def _text(text: str) -> str:
 
 def _lines(rows: list[list[Any]]) -> str:
     lines = _Lines()
-    # Some versions of Python quote a carriage return only if lines end in one.
+    # Some versions of Python quote a carriage return only if it is the line end.
     csv.writer(lines, lineterminator="\r\n").writerows(rows)
     return "\n".join([*lines, ""])
 
 
 class _Lines(list[str]):
-    """A file of lines, as far as csv needs one. They end in a line feed, as those of CSVLogger do."""
+    """A minimal file for the csv module. Lines end in a line feed, as in files of CSVLogger."""
 
     def write(self, line: str) -> None:
         """Add a line."""

@@ -1,4 +1,4 @@
-"""Guard: who may ask. Host, origin and token of a request are looked at before anything else is."""
+"""Access control: check the host, the origin and the token of each request before anything else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 
-#: On every answer. The page has neither scripts nor styles but in files of its own.
+#: Headers of every answer. All scripts and styles of the page are in files of their own.
 HEADERS = [
     ("Cthulhu-Monitor", "1"),
     ("Content-Security-Policy", _POLICY),
@@ -29,16 +29,16 @@ HEADERS = [
 ]
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-# A client that still sends may not see its answer when the connection is closed. This much may come, and is dropped.
+# If the connection closes while a client still sends, it may miss the answer. So this many bytes are read and dropped.
 _PATIENCE = 8 * BODY_SIZE
 
 
 class Token:
-    """The token that guards the server, and the cookie of a browser that has given it.
+    """The token of the server, and the cookie of browsers that have logged in with it.
 
     Args:
-        token: what was given with ``--token``.
-        cookie: the name of the cookie.
+        token: value of ``--token``.
+        cookie: name of the cookie.
     """
 
     def __init__(self, token: str, cookie: str) -> None:
@@ -47,15 +47,15 @@ class Token:
 
     @property
     def proof(self) -> str:
-        """The value of the cookie. The token cannot be had from it."""
+        """The value of the cookie, which does not reveal the token."""
         return hmac.new(self._token, b"cthulhu-monitor: the page", hashlib.sha256).hexdigest()
 
     def is_right(self, given: str) -> bool:
-        """Whether this is the token."""
+        """Return whether this is the token."""
         return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token)
 
     def is_given(self, request: Request) -> bool:
-        """Whether the request comes with the token, or with the cookie."""
+        """Return whether the request has the token or the cookie."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self.is_right(given.strip())
@@ -64,13 +64,13 @@ class Token:
 
 
 class Guard:
-    """An ASGI middleware that answers what may not be asked.
+    """An ASGI middleware that rejects forbidden requests.
 
     Args:
-        app: what answers the rest.
-        token: the token that has to be given; without one, only pages and programs that know the server by a name of
-            this computer may ask.
-        open_paths: what may be read without the token: begins of paths.
+        app: the application for all other requests.
+        token: the token that requests must have. Without one, requests must name the server by a name of this
+            computer.
+        open_paths: prefixes of paths that can be read without the token.
     """
 
     def __init__(self, app: ASGIApp, token: Token | None, open_paths: Iterable[str] = ()) -> None:
@@ -84,7 +84,7 @@ class Guard:
             try:
                 self._check(request)
             except Refused as refused:
-                # People are asked for what is missing.
+                # Browsers are redirected to the login.
                 asks = refused.status == 401 and request.scope["path"] == "/"
                 answer: Response = RedirectResponse("/login", 303) if asks else refused.answer()
                 await answer(scope, receive, send)
@@ -93,7 +93,7 @@ class Guard:
 
     def _check(self, request: Request) -> None:
         if "\0" in request.scope["path"]:
-            # Files cannot be asked for with it.
+            # Static files do not support it.
             raise Refused(400, "the path has a NUL character: ask for one without")
         if self._token is None:
             _check_host(request)
@@ -104,14 +104,14 @@ class Guard:
         given = "is wrong" if "authorization" in request.headers else "is missing"
         raise Refused(
             401,
-            f"the token {given}: send the header 'Authorization: Bearer TOKEN' with what the server was started with "
-            "(--token), as in RemoteMonitor(headers={'Authorization': 'Bearer TOKEN'}), or log in at /login",
+            f"the token {given}: send the header 'Authorization: Bearer TOKEN' with the --token of the server, as in "
+            "RemoteMonitor(headers={'Authorization': 'Bearer TOKEN'}), or log in at /login",
             {"WWW-Authenticate": "Bearer"},
         )
 
 
 def _check_host(request: Request) -> None:
-    """A foreign page can have a name that leads here (DNS rebinding): the name that it asks for is foreign, too."""
+    """Reject foreign names of this server, with which other pages could reach it (DNS rebinding)."""
     for host in request.headers.getlist("host") or [""]:
         name, port = host, ""
         if not host.endswith("]"):
@@ -119,13 +119,13 @@ def _check_host(request: Request) -> None:
         if name.lower() not in _LOOPBACK or not (not port or port.isdecimal()):
             raise Refused(
                 403,
-                f"the Host is {host[:80]!a}: expected localhost, 127.0.0.1 or [::1], as the server has no token; start "
-                "it with --token to use it under another name",
+                f"the Host is {host[:80]!a}: expected localhost, 127.0.0.1 or [::1], because the server has no token; "
+                "start it with --token to use another name",
             )
 
 
 def _check_origin(request: Request) -> None:
-    """What a foreign page makes a browser send is refused."""
+    """Reject requests that another page makes a browser send."""
     site = request.headers.get("sec-fetch-site", "none")
     origin = request.headers.get("origin")
     host = request.headers.get("host", "").lower()
@@ -135,15 +135,15 @@ def _check_origin(request: Request) -> None:
         raise Refused(
             403,
             f"the request comes from another page (Origin: {str(origin)[:80]!a}, Sec-Fetch-Site: {site[:20]!a}): "
-            "expected a program, or the page of this server",
+            "expected a request from a program or from the page of this server",
         )
 
 
 async def body(request: Request) -> bytes:
-    """The body of a request.
+    """Read the body of a request.
 
     Raises:
-        Refused: it is too large, and no more of it is read; or its sender has gone.
+        Refused: If it is too large, in which case the rest is not read, or if the client disconnects.
     """
     length = request.headers.get("content-length")
     if length is not None and int(length) > BODY_SIZE:
@@ -155,7 +155,7 @@ async def body(request: Request) -> bytes:
             parts.append(part)
             size += len(part)
             if size > BODY_SIZE:
-                raise _too_large("more than that", goes_on=False)
+                raise _too_large("more than the maximum", goes_on=False)
     except ClientDisconnect:
         raise Refused(400, "the connection ended before the body did: send it again") from None
     return b"".join(parts)
@@ -164,6 +164,6 @@ async def body(request: Request) -> bytes:
 def _too_large(given: str, goes_on: bool) -> Refused:
     return Refused(
         413,
-        f"the body may have {BODY_SIZE} bytes, and has {given}: send fewer events at once",
+        f"the body has {given}, but at most {BODY_SIZE} bytes are allowed: send fewer events at once",
         None if goes_on else {"Connection": "close"},
     )

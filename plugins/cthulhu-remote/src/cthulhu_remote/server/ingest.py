@@ -1,4 +1,4 @@
-"""Group: the publications that one transaction takes, and what they change."""
+"""Apply a group of publications in one transaction, and collect the changes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from cthulhu_remote.server.runs import Run
 
 @dataclass
 class Change:
-    """A run that has changed, and its new points: their times and their values, as JSON, by position.
+    """A changed run, and its new points: their times and their values, as JSON, by position.
 
-    Where it has begun or was resumed, they are those since then, and points of changes before may have been removed.
+    If the run began or was resumed, the points are those since then, and earlier points may have been removed.
     """
 
     key: int
@@ -27,13 +27,13 @@ class Change:
 
 
 class Group:
-    """Takes publications within a transaction, which is begun and ended around it.
+    """Applies publications within a transaction, which the caller begins and ends.
 
-    Runs and senders are read once and written once, however many events there are; ``write`` has to come last.
+    Runs and senders are read once and written once, however many events there are. Call ``write`` last.
 
     Args:
-        connection: the one that writes.
-        max_runs: how many runs there may be.
+        connection: connection that writes.
+        max_runs: maximum number of runs.
     """
 
     def __init__(self, connection: sqlite3.Connection, max_runs: int) -> None:
@@ -47,10 +47,10 @@ class Group:
         self._batches: list[tuple[int, int, int, float, str]] = []
 
     def take(self, publication: Publication) -> None:
-        """Take the events that have not been taken yet.
+        """Apply the events that are not repetitions.
 
         Raises:
-            Refused: there would be too many runs; nothing was taken.
+            Refused: If there would be too many runs. Nothing was applied then.
         """
         if publication.run is None or publication.sender is None:
             self._take_anonymous(publication.peer, publication.events)
@@ -68,7 +68,7 @@ class Group:
             self._take(run, timed)
 
     def write(self) -> None:
-        """Write what was taken."""
+        """Write the changes."""
         self._write_points()
         changed = [self._runs[change.id] for change in self.changes.values()]
         self._connection.executemany(runs.INSERT, [runs.row(run) for run in changed])
@@ -107,7 +107,7 @@ class Group:
             run.take_end(event, time)
 
     def _cut(self, run: Run, epoch: int, batch: int) -> None:
-        """Remove the points at or after a position."""
+        """Remove the points at and after a position."""
         if run.last < (epoch, batch):
             return
         self._write_points()
@@ -130,7 +130,7 @@ class Group:
     # --- runs and senders ---------------------------------------------------------------------------------------------
 
     def _last(self, sender: str) -> int:
-        """The greatest number that was taken from the sender."""
+        """Return the greatest number of an event applied from this sender."""
         last = self._senders.get(sender)
         if last is None:
             row = self._connection.execute("SELECT last FROM senders WHERE id = ?", (sender,)).fetchone()
@@ -146,7 +146,7 @@ class Group:
         return self._runs[id]
 
     def _newest_of(self, peer: str) -> Run | None:
-        """The newest anonymous run of this address."""
+        """Return the newest anonymous run of this address."""
         if peer not in self._newest:
             select = f"{runs.SELECT} WHERE peer = ? ORDER BY key DESC LIMIT 1"
             row = self._connection.execute(select, (peer,)).fetchone()
@@ -156,29 +156,29 @@ class Group:
         return self._newest[peer]
 
     def _check_room(self, count: int) -> None:
-        """See that there may be so many more runs."""
+        """Check that ``count`` more runs fit into the store."""
         if count == 0:
             return
         (there,) = self._connection.execute("SELECT count(*) FROM runs").fetchone()
         if there + count > self._max_runs:
             raise Refused(
                 409,
-                f"the store has {there} runs, and may have {self._max_runs}: begin with a new file (--store) or allow "
+                f"the store has {there} runs of at most {self._max_runs}: begin a new file (--store) or allow "
                 "more (--max-runs)",
             )
 
     def _make(self, id: str, peer: str | None, time: float) -> Run:
         (key,) = self._connection.execute("SELECT coalesce(max(key), 0) + 1 FROM runs").fetchone()
         run = self._runs[id] = Run.new(key, id, peer, time)
-        # At once, for the next one that is counted.
+        # Written at once, so that the next count includes it.
         self._connection.execute(runs.INSERT, runs.row(run))
         return run
 
 
 def _begins(events: Sequence[Event], run: Run | None) -> list[bool]:
-    """For each event of an address, whether it begins an anonymous run, where ``run`` is the newest one so far.
+    """Return for each event of an address whether it begins an anonymous run. ``run`` is the newest one so far.
 
-    A run ends where it says so, and where what follows is not after it.
+    A run ends with an end event, or before an event that does not come after the last one.
     """
     last: Position | None = None if run is None or run.state != "training" else run.last
     is_first = run is None

@@ -1,4 +1,4 @@
-"""The file of the store: its tables, and whether a file is one. What is written to it is in taking.py."""
+"""The file of the store: its tables, and the check that a file is a store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 VERSION = 1
 
-#: Tells a store from the SQLite files of other programs: "Cthu".
+#: Identifies stores among other SQLite files: "Cthu".
 APPLICATION_ID = 0x43746875
 
 _WAIT = 10.0  # seconds, for another process that writes to the file
@@ -47,21 +47,21 @@ CREATE TABLE senders (id TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;
 
 
 class StoreError(Exception):
-    """The file cannot be used, or not now; the message names it, says why, and what to do."""
+    """The file cannot be used, or not now. The message names it, the reason and the cure."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection for any one thread at a time. Transactions are begun and ended by hand."""
+    """Return a connection for use by one thread at a time, with explicit transactions."""
     connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     return connection
 
 
 def prepare(path: Path) -> None:
-    """Make the file if it is missing, and see that it can be used.
+    """Create the file if it is missing, and check that it can be used.
 
     Raises:
-        StoreError: it cannot.
+        StoreError: If it cannot be used.
     """
     other = "name another file with --store"
     try:
@@ -69,14 +69,14 @@ def prepare(path: Path) -> None:
             _prepare(connection, path, other)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
-            why = f"cannot be written ({error}): see that you may write to the file and its folder, or {other}"
+            why = f"cannot be written ({error}): make the file and its folder writable, or {other}"
         else:
-            why = f"is not a file of SQLite, or a damaged one ({error}): {other}"
+            why = f"is not a SQLite file or is damaged ({error}): {other}"
         raise StoreError(f"the store {str(path)!r} {why}") from error
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, other: str) -> None:
-    # A transaction that writes: who may only read is told so now.
+    # A transaction that writes, so that missing permissions show up now.
     connection.execute("BEGIN IMMEDIATE")
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -90,8 +90,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, other: str) -> None:
         raise StoreError(f"the store {str(path)!r} is a file of another program: {other}")
     elif version > VERSION:
         raise StoreError(
-            f"the store {str(path)!r} has the layout {version}, and this version of cthulhu-remote knows those up to "
-            f"{VERSION}: install a newer one (pip install --upgrade cthulhu-remote), or {other}"
+            f"the store {str(path)!r} has the layout {version}, but this version of cthulhu-remote supports only those "
+            f"up to {VERSION}: install a newer one (pip install --upgrade cthulhu-remote), or {other}"
         )
     else:
         connection.execute(f"PRAGMA user_version = {version}")
@@ -99,6 +99,6 @@ def _prepare(connection: sqlite3.Connection, path: Path, other: str) -> None:
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreError(
-            f"the store {str(path)!r} is on a file system on which SQLite has no write-ahead log: name a file on a "
-            "local disk with --store"
+            f"the store {str(path)!r} is on a file system without support for SQLite's write-ahead log: use a file on "
+            "a local disk with --store"
         )

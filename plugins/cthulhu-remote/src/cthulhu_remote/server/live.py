@@ -1,6 +1,6 @@
-"""Live: what happens, to all pages that are open. One message is made for all of them, and made once.
+"""Live updates for open pages. Each message is built once for all pages.
 
-There is no replay: a page that connects fetches what it shows.
+There is no replay: a page that connects fetches the data it shows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _POINTS_WAITING = 10_000  # for the next message
 
 
 class _Page:
-    """A page that listens, and the messages it has not taken yet."""
+    """A connected page, and its unsent messages."""
 
     def __init__(self, abort: Callable[[], None]) -> None:
         self.messages: asyncio.Queue[bytes | None] = asyncio.Queue(_MESSAGES_WAITING)
@@ -38,7 +38,7 @@ class _Page:
 
 
 class _Stream(EventSourceResponse):
-    """A stream that ends as an answer ends: sse-starlette breaks it off when the server is asked to end."""
+    """A stream that ends regularly. sse-starlette would cut it off when the server stops."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = ended = False
@@ -55,10 +55,10 @@ class _Stream(EventSourceResponse):
 
 
 class Live:
-    """Tells pages of changes, at most once in ``INTERVAL``.
+    """Sends changes to pages, at most once per ``INTERVAL``.
 
     Args:
-        path: the store.
+        path: path of the store.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,7 +70,7 @@ class Live:
         self._ended = False
 
     def changed(self, changes: Iterable[Change]) -> None:
-        """Runs have changed: pages are told with the next message."""
+        """Collect changed runs for the next message."""
         if not self._pages:
             return
         for change in changes:
@@ -81,7 +81,7 @@ class Live:
             else:
                 there.points.update(change.points)
         if self._points > _POINTS_WAITING:
-            # More than pages could draw: they fetch it.
+            # These are more points than pages can draw: they fetch the runs instead.
             self.disconnect()
         self._changed.set()
 
@@ -94,30 +94,30 @@ class Live:
                 try:
                     self._send(await run_in_threadpool(_message, self._path, changes))
                 except sqlite3.Error:
-                    # Pages that miss a message have to fetch what was in it.
+                    # Pages that miss a message must fetch its data.
                     self.disconnect()
             await asyncio.sleep(INTERVAL)
 
     def response(self, request: Request) -> Response:
-        """The stream of one page.
+        """Return the stream of one page.
 
         Raises:
-            Refused: there are too many.
+            Refused: If there are too many pages.
         """
         if len(self._pages) >= PAGES:
-            raise Refused(429, f"{len(self._pages)} pages listen already, and {PAGES} may: close some")
+            raise Refused(429, f"{len(self._pages)} pages are open, the maximum is {PAGES}: close some")
         if request.method == "HEAD":
             return Response(media_type="text/event-stream")
         extensions = request.scope.get("extensions") or {}
         return _Stream(self._messages(extensions.get("cthulhu.abort", lambda: None)), ping=_PING)
 
     def disconnect(self) -> None:
-        """End all streams: pages come again, and fetch what they show."""
+        """End all streams. Pages reconnect and fetch the data they show."""
         for page in list(self._pages):
             self._end(page)
 
     def end(self) -> None:
-        """End all streams, those that are only about to begin, too: the server ends."""
+        """End all streams, including those about to begin, because the server stops."""
         self._ended = True
         self.disconnect()
 
@@ -148,7 +148,7 @@ class Live:
     def _end(self, page: _Page) -> None:
         self._pages.discard(page)
         if not page.messages.empty():
-            page.abort()  # what takes no messages may take no end, either
+            page.abort()  # A page that reads no messages may not read the end, either.
         while not page.messages.empty():
             page.messages.get_nowait()
         page.messages.put_nowait(None)

@@ -1,17 +1,17 @@
-"""What has been published: events, as publish.py reads them and the store takes them."""
+"""The events of a request, as publish.py returns them and the store accepts them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-#: No position of a batch is greater: the end of an epoch comes after all of its batches.
+#: The position of the end of an epoch, after all of its batches.
 END_OF_EPOCH = 2**53
 
 Position = tuple[int, int]
 
 
 class Begin(NamedTuple):
-    """A run begins, or goes on, at batch ``batch`` of epoch ``epoch``."""
+    """A run begins or resumes at batch ``batch`` of epoch ``epoch``."""
 
     name: str
     epochs: int | None
@@ -22,7 +22,7 @@ class Begin(NamedTuple):
 
 
 class Point(NamedTuple):
-    """What was logged at the end of an epoch, or, unless ``batch`` is None, of a batch. ``values`` is JSON."""
+    """The logs of an epoch, or of a batch if ``batch`` is not None. ``values`` is JSON."""
 
     epoch: int
     batch: int | None
@@ -30,12 +30,12 @@ class Point(NamedTuple):
 
     @property
     def position(self) -> Position:
-        """Orders points as they happen."""
+        """The position of the point, for sorting."""
         return position(self.epoch, self.batch)
 
 
 class End(NamedTuple):
-    """A run has ended."""
+    """The end of a run."""
 
     state: str
     reason: str | None
@@ -45,7 +45,7 @@ Event = Begin | Point | End
 
 
 class Timed(NamedTuple):
-    """An event, when it happened in Unix seconds, and its number among those of its sender."""
+    """An event, its time in Unix seconds, and its number among those of its sender."""
 
     number: int
     time: float
@@ -55,8 +55,8 @@ class Timed(NamedTuple):
 class Publication(NamedTuple):
     """The events of one request.
 
-    ``run`` and ``sender`` are None where the request has not said them: the events belong to an anonymous run of
-    ``peer``, the address it came from.
+    If ``run`` and ``sender`` are None, the request did not name them: the events belong to an anonymous run of
+    ``peer``, the address of the client.
     """
 
     run: str | None
@@ -66,7 +66,7 @@ class Publication(NamedTuple):
 
 
 def position(epoch: int, batch: int | None) -> Position:
-    """Where in a run this is.
+    """Return the position in a run, for sorting.
 
     >>> position(3, 17) < position(3, None) < position(4, 0)
     True

@@ -1,7 +1,7 @@
-"""From the body and the headers of a request to the events in it; and what is refused, and why.
+"""Parse and validate the events in a request.
 
-Two forms of body: the form field ``data`` with JSON in it, as Keras 2's RemoteMonitor sends it, or the JSON itself. How
-values are kept is in values.py.
+The body is either a form with JSON in the field ``data``, as the RemoteMonitor of Keras 2 sends it, or JSON itself. See
+values.py for the values.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 _FIELDS = 100
 _GREATEST = 2**53 - 1
-_LATEST = 1e11  # in the year 5138: who sends milliseconds is told so
+_LATEST = 1e11  # The year 5138, a limit that catches times in milliseconds.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _NOT_METRICS = {"epoch", "batch"}
 
 
 def is_id(text: str) -> bool:
-    """Whether a run or a sender may have this id."""
+    """Return whether this is a valid id of a run or a sender."""
     return _ID.fullmatch(text) is not None
 
 
 def check_type(headers: Mapping[str, str]) -> None:
-    """See that the body is of a type that can be read.
+    """Check the type of the body.
 
     Raises:
-        Refused: it is not.
+        Refused: If it is not supported.
     """
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise Refused(415, f"the Content-Encoding is {encoding[:40]!a}: send the body as it is, without it")
+        raise Refused(415, f"the Content-Encoding is {encoding[:40]!a}: send the body without an encoding")
     if _type(headers) not in (_FORM, _JSON):
         given = headers.get("content-type")
         what = "there is no Content-Type" if given is None else f"the Content-Type is {given[:80]!a}"
@@ -50,16 +50,16 @@ def check_type(headers: Mapping[str, str]) -> None:
 
 
 def publication(headers: Mapping[str, str], body: bytes, peer: str, now: float) -> Publication:
-    """Read what a request publishes.
+    """Parse the events of a request.
 
     Args:
-        headers: those of the request, in small letters.
-        body: its body.
-        peer: the address it came from.
-        now: the time of events that do not say theirs.
+        headers: headers of the request, with lower-case names.
+        body: body of the request.
+        peer: address of the client.
+        now: time of events without a time of their own.
 
     Raises:
-        Refused: it is not as it has to be; the reason says what is wrong.
+        Refused: If the request is invalid.
     """
     sent = values.decode(_json(headers, body), "the body")
     listed = sent if isinstance(sent, list) else [sent]
@@ -78,7 +78,7 @@ def _type(headers: Mapping[str, str]) -> str:
 
 
 def _json(headers: Mapping[str, str], body: bytes) -> str:
-    """The JSON, be it in a form or not."""
+    """Return the JSON, from the form or from the body."""
     try:
         sent = body.decode("utf-8")
         if _type(headers) == _JSON:
@@ -98,20 +98,20 @@ def _json(headers: Mapping[str, str], body: bytes) -> str:
 
 
 def _marks(header: str, count: int) -> tuple[str, str, list[tuple[int, float]]]:
-    """The run, the sender, and the number and time of each event."""
+    """Return the run, the sender, and the number and time of each event."""
     where = f"the header {HEADER}"
     if not header.isascii():
         raise Refused(400, f"{where} has characters that are not ASCII: send JSON with \\u escapes")
     said = values.decode(header, where)
     expected = f'expected {{"run": id, "sender": id, "events": [[number, time], ...]}}, got {header[:80]!a}'
     if not isinstance(said, dict) or not {"run", "sender", "events"} <= said.keys():
-        raise Refused(400, f"{where} lacks something: {expected}")
+        raise Refused(400, f"{where} is incomplete: {expected}")
     for name in ("run", "sender"):
         if not isinstance(said[name], str) or not is_id(said[name]):
-            raise Refused(400, f"{where} has as {name} {_shown(said[name])}: expected 1 to 64 of A-Z a-z 0-9 _ -")
+            raise Refused(400, f"{where} has {name} {_shown(said[name])}: expected 1 to 64 of A-Z a-z 0-9 _ -")
     marks = said["events"]
     if not isinstance(marks, list) or len(marks) != count:
-        length = f"{len(marks)} events" if isinstance(marks, list) else "no list events"
+        length = f"{len(marks)} events" if isinstance(marks, list) else "no list of events"
         raise Refused(400, f"{where} has {length}, the body {count}: expected one [number, time] for each event")
     checked: list[tuple[int, float]] = []
     for mark in marks:
@@ -127,7 +127,7 @@ def _marks(header: str, count: int) -> tuple[str, str, list[tuple[int, float]]]:
 def _time(value: Any, where: str) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not 0 <= value <= _LATEST:
-        raise Refused(400, f"{where} has the time {_shown(value)}: expected Unix seconds, as time.time() gives them")
+        raise Refused(400, f"{where} has the time {_shown(value)}: expected Unix seconds, as from time.time()")
     return float(value)
 
 
@@ -194,7 +194,7 @@ def _whole_or_none(value: Any, what: str) -> int | None:
 
 
 def _shown(value: Any) -> str:
-    """The beginning of ``value``, which may be large, for a message."""
+    """Return the beginning of ``value``, which may be large, for a message."""
     if isinstance(value, (list, dict)):
         what = f"a list of {len(value)}" if isinstance(value, list) else f"an object with {len(value)} names"
         names = [name[:40] for name in value if isinstance(name, str)][:5]

@@ -1,6 +1,6 @@
-"""What is read of a store. Each function opens the file for itself, and holds it no longer than a moment.
+"""Queries of the store. Each function opens the file itself, and only for a moment.
 
-So readers hinder neither each other nor the one that writes, and none keeps SQLite from clearing its log.
+So readers block neither each other nor the writer, and never keep SQLite from truncating its log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SELECT epoch, batch, batch AS place, time, logged FROM batches
 WHERE run = :run AND (epoch, batch) > (:epoch, :place)
 ORDER BY epoch, place LIMIT {PAGE}
 """
-# Of n rows, those at which r * (most - 1) // (n - 1) grows are most in number, and the first and the last among them.
+# Of n rows, take those where r * (most - 1) // (n - 1) grows: that selects ``most`` rows, with the first and the last.
 _THINNED = """
 SELECT epoch, batch, time, logged FROM (
     SELECT *, row_number() OVER (ORDER BY epoch, batch) - 1 AS r FROM batches WHERE run = :run
@@ -39,7 +39,7 @@ ORDER BY epoch, batch
 
 
 class Row(NamedTuple):
-    """A point; ``logged`` is JSON."""
+    """A point. ``logged`` is JSON."""
 
     epoch: int
     batch: int | None
@@ -48,11 +48,11 @@ class Row(NamedTuple):
 
 
 def summaries(path: Path, keys: Iterable[int] | None = None) -> list[Summary]:
-    """The runs, newest first.
+    """Return the runs, newest first.
 
     Args:
-        path: the store.
-        keys: those that are meant; by default, all.
+        path: path of the store.
+        keys: keys of the runs, by default all.
     """
     with closing(connect(path)) as connection:
         if keys is None:
@@ -64,7 +64,7 @@ def summaries(path: Path, keys: Iterable[int] | None = None) -> list[Summary]:
 
 
 def run(path: Path, id: str) -> tuple[int, Summary] | None:
-    """The key of a run and what there is to say of it; None if there is none with this id."""
+    """Return the key and the summary of a run, or None if there is no run with this id."""
     with closing(connect(path)) as connection:
         row = connection.execute(f"{runs.SELECT} WHERE id = ?", (id,)).fetchone()
         return None if row is None else (row["key"], _summary(connection, Run.of(row)))
@@ -78,7 +78,7 @@ def _summary(connection: sqlite3.Connection, run: Run) -> Summary:
 
 
 def epochs(path: Path, key: int) -> Iterator[list[Row]]:
-    """The points of a run's epochs in their order, some at a time."""
+    """Yield the points of a run's epochs in order, in pages."""
     return _pages(
         path,
         f"SELECT epoch, NULL, time, logged FROM epochs WHERE run = :run AND epoch > :epoch ORDER BY epoch LIMIT {PAGE}",
@@ -87,12 +87,12 @@ def epochs(path: Path, key: int) -> Iterator[list[Row]]:
 
 
 def batches(path: Path, key: int, most: int | None = None) -> Iterator[list[Row]]:
-    """The points of a run's batches in their order, some at a time.
+    """Yield the points of a run's batches in order, in pages.
 
     Args:
-        path: the store.
-        key: the run.
-        most: how many at most: they are taken evenly, the first and the last among them; by default, all.
+        path: path of the store.
+        key: key of the run.
+        most: maximum number of points, evenly spaced and including the first and the last; by default, all.
     """
     if most is None:
         return _pages(
@@ -104,7 +104,7 @@ def batches(path: Path, key: int, most: int | None = None) -> Iterator[list[Row]
 
 
 def points(path: Path, key: int) -> Iterator[list[Row]]:
-    """All points of a run in their order, some at a time."""
+    """Yield all points of a run in order, in pages."""
     return _pages(path, _MERGED, key)
 
 
@@ -134,7 +134,7 @@ def _thinned(path: Path, key: int, most: int) -> list[Row]:
 
 
 def names(path: Path, key: int) -> list[str]:
-    """All names under which the points of a run have values, sorted."""
+    """Return the names of all values of a run, sorted."""
     select = "SELECT DISTINCT names.key FROM {0}, json_each({0}.logged) AS names WHERE {0}.run = ?"
     found: set[str] = set()
     with closing(connect(path)) as connection:
@@ -144,7 +144,7 @@ def names(path: Path, key: int) -> list[str]:
 
 
 def points_json(id: str | None, rows: Sequence[tuple[int, int | None, float, str]]) -> str:
-    """Points as the elements of a JSON list, with the id of their run if it is given. Values are JSON already.
+    """Return points as the elements of a JSON list, with the id of their run if it is given. Values are JSON already.
 
     >>> points_json(None, [(3, None, 1.5, '{"loss":0.5}')])
     '{"epoch":3,"batch":null,"time":1.5,"values":{"loss":0.5}}'

@@ -1,4 +1,4 @@
-"""A run as a row of the store, and what an event changes in it."""
+"""A run as a row of the store, and its changes by events."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Run:
     """A row of the table runs. Times are Unix seconds.
 
     Args:
-        key: the number under which the store knows it; a newer run has a greater one.
-        id: the name that its sender gave it, or that an anonymous one was given.
-        peer: the address that an anonymous run comes from; else None.
-        part: how many times it has begun: more than once where it was resumed.
-        part_begun, part_epoch, part_batch: when and where it began the last time; None if it never said so.
-        epoch, batch: where its last point is; None before any, and ``batch`` at the end of an epoch.
+        key: number of the run in the store. Newer runs have greater ones.
+        id: id from its sender, or a generated one for anonymous runs.
+        peer: address of the client for anonymous runs, else None.
+        part: number of times it has begun, more than 1 if it was resumed.
+        part_begun, part_epoch, part_batch: time and position of its last beginning. None if it never reported one.
+        epoch, batch: position of its last point. None before the first; ``batch`` is None at the end of an epoch.
     """
 
     key: int
@@ -44,23 +44,23 @@ class Run:
 
     @classmethod
     def new(cls, key: int, id: str, peer: str | None, time: float) -> Run:
-        """One of which nothing is known but that there is an event of it."""
+        """Return a run of which only the time of an event is known."""
         return cls(
             key, id, peer, "unnamed", "training", None, time, time, None, 0, None, None, 0, None, None, None, None, None
         )
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Run:
-        """From its row."""
+        """Return the run of a row."""
         return cls(*row)
 
     @property
     def last(self) -> Position:
-        """The position of the last point; before that of any if there is none."""
+        """The position of the last point, or one before all others if there is none."""
         return NOTHING if self.epoch is None else position(self.epoch, self.batch)
 
     def take_begin(self, begin: Begin, time: float) -> None:
-        """It begins, or goes on after it was resumed."""
+        """Apply its beginning, or its resumption."""
         if self.part == 0 and self.epoch is None:
             self.begun = time
         self.name, self.epochs, self.steps = begin.name, begin.epochs, begin.steps
@@ -72,13 +72,13 @@ class Run:
         self.updated = time
 
     def take_point(self, point: Point, time: float) -> None:
-        """It has come to a point, or tells of an earlier one again."""
+        """Apply a point, which may be a repetition."""
         if point.position > self.last:
             self.epoch, self.batch = point.epoch, point.batch
         self.updated = time
 
     def take_end(self, end: End, time: float) -> None:
-        """It has ended."""
+        """Apply its end."""
         self.state, self.reason = end.state, end.reason
         self.ended = self.updated = time
 
@@ -89,5 +89,5 @@ INSERT = f"INSERT OR REPLACE INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join
 
 
 def row(run: Run) -> tuple[object, ...]:
-    """What ``INSERT`` is given for it."""
+    """Return the values for ``INSERT``."""
     return tuple(getattr(run, column) for column in COLUMNS)

@@ -1,4 +1,4 @@
-"""Serving: the application in uvicorn, and the end of both."""
+"""Run the application in uvicorn, and shut both down."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cthulhu_remote.server.protocol import Protocol
 from cthulhu_remote.server.sockets import ListeningSockets
 from cthulhu_remote.server.store import Store
 
-# Trainings report every few seconds or minutes: a connection that is kept is one less to make.
+# Trainings report every few seconds or minutes, and keep their connections.
 _KEEP_ALIVE = 75
 _SWITCH = 0.0005
 _PATIENCE = 1.0  # seconds
@@ -27,14 +27,14 @@ class Server(uvicorn.Server):
     """A server of one store.
 
     Args:
-        store: what it shows.
-        token: what guards it, if it is guarded.
-        port: where it is found.
+        store: the store.
+        token: the token that clients must send, if any.
+        port: port of the server.
     """
 
     def __init__(self, store: Store, token: str | None, port: int) -> None:
         self._live = Live(store.path)
-        # Browsers tell cookies of two ports of one computer apart by nothing but their names.
+        # Browsers share cookies between ports, so the name of the cookie includes the port.
         guards = None if token is None else Token(token, f"cthulhu-monitor-{port}")
         super().__init__(
             uvicorn.Config(
@@ -43,7 +43,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 loop="asyncio",
                 lifespan="on",
-                log_level="error",  # it warns of whatever is no HTTP: anybody could fill the terminal
+                log_level="error",  # It would warn about every invalid request, so anyone could flood the terminal.
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
@@ -54,11 +54,11 @@ class Server(uvicorn.Server):
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End, and no differently when asked twice. That is what was asked for, and is not raised again."""
+        """Stop regularly, even at a second signal. The signal was requested, so it is not raised again."""
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End, and the streams before: the server would wait for them. What is not taken in a while is broken off."""
+        """End the streams, for which the server would wait, and stop. Abort connections that do not end soon."""
         self._live.end()
         breaking_off = asyncio.get_running_loop().call_later(_PATIENCE, self._abort)
         try:
@@ -74,13 +74,13 @@ class Server(uvicorn.Server):
 
 def serve(listening: ListeningSockets, store: Store, token: str | None) -> None:
     """Serve until SIGINT or SIGTERM."""
-    # Who publishes does not wait for a thread that makes a table: Python's own 5 ms would add up.
+    # Publications should not wait for a thread that builds a table: Python's default of 5 ms would add up.
     sys.setswitchinterval(_SWITCH)
     server = Server(store, token, listening.port)
-    # uvicorn does so only while it runs.
+    # uvicorn handles signals only while it runs.
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, server.handle_exit)
     try:
         server.run(sockets=listening.sockets)
     finally:
-        store.stop()  # the application has not, if it could not start
+        store.stop()  # If the application could not start, it has not stopped the store.

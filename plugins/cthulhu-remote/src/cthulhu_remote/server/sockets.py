@@ -1,4 +1,4 @@
-"""ListeningSockets: the sockets, bound before anything else is done, and whether others can reach them."""
+"""The listening sockets, bound before anything else, and the check whether they need a token."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from types import TracebackType
 
 
 class ListenError(Exception):
-    """The address cannot be listened at; the message says which, why, and what to do."""
+    """The server cannot listen on the address. The message names it, the reason and the cure."""
 
 
 class AddressError(Exception):
-    """The address may not be listened at without a token, or the token is none; the message says what to do."""
+    """The address needs a token, or the token is invalid. The message says what to do."""
 
 
 class ListeningSockets:
-    """The sockets of an address, and their end.
+    """The sockets of an address.
 
     Args:
-        host: a name or an address.
-        port: the port; 0 for a free one.
+        host: name or address.
+        port: port, 0 for a free one.
 
     Raises:
-        ListenError: it cannot be had.
+        ListenError: If the server cannot listen there.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -42,41 +42,41 @@ class ListeningSockets:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this computer can reach it."""
+        """Whether only this computer can reach the server."""
         addresses = [str(opened.getsockname()[0]).partition("%")[0] for opened in self.sockets]
         return all(ipaddress.ip_address(address).is_loopback for address in addresses)
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The URL of the page."""
         address = ipaddress.ip_address(str(self.sockets[0].getsockname()[0]).partition("%")[0])
         host = socket.gethostname() if address.is_unspecified else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     def check_token(self, token: str | None, variable: str) -> None:
-        """See that there is a token where one is needed.
+        """Check that there is a token if one is needed.
 
         Args:
             token: the token, if there is one.
-            variable: the environment variable that may have it.
+            variable: environment variable for the token, for messages.
 
         Raises:
-            AddressError: there is none, or it cannot stand in a header.
+            AddressError: If the token is missing, or cannot be sent in a header.
         """
         if token is not None and not (token and token.isascii() and token.isprintable() and " " not in token):
             raise AddressError(
-                "the token is empty, or has characters that cannot stand in a header: expected letters, digits and "
-                f"signs of ASCII, e.g. {secrets.token_urlsafe(24)}"
+                "the token is empty, or has characters that a header cannot contain: expected letters, digits and "
+                f"punctuation in ASCII, e.g. {secrets.token_urlsafe(24)}"
             )
         if token is None and not self.is_loopback:
             raise AddressError(
-                f"others can reach the server at {self.host}: give it a token, without which nobody can report or "
-                f"look, e.g. --token {secrets.token_urlsafe(24)} or the same in the variable {variable}; or leave out "
-                "--host, for this computer alone"
+                f"other computers can reach the server at {self.host}: protect it with a token, e.g. "
+                f"--token {secrets.token_urlsafe(24)} or the same in the variable {variable}; or leave out --host to "
+                "accept only this computer"
             )
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Close the sockets."""
         for opened in self.sockets:
             opened.close()
 
@@ -87,17 +87,17 @@ class ListeningSockets:
         self.close()
 
     def _open(self, port: int) -> None:
-        """Bind all addresses of the host: browsers take any of those of localhost."""
+        """Bind all addresses of the host, because browsers use any of those of localhost."""
         try:
             found = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except (OSError, UnicodeError) as error:
             raise ListenError(
-                f"cthulhu-monitor cannot listen at {self.host!r}, which has no address ({error}): name one of this "
-                "computer with --host"
+                f"cthulhu-monitor cannot listen on {self.host!r}, which has no address ({error}): set --host to a name "
+                "of this computer"
             ) from error
         missing: OSError | None = None
         for family, kind, protocol, _, (name, *rest) in dict.fromkeys(found):
-            # The first one finds out which port is free.
+            # The first socket determines the free port.
             taken = self.sockets[0].getsockname()[1] if self.sockets else port
             address = (name, taken, *rest[1:])
             try:
@@ -105,20 +105,20 @@ class ListeningSockets:
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise self._refusal(error, taken) from error
-                missing = error  # a name may have addresses that this computer lacks
+                missing = error  # A name may have addresses that this computer lacks.
         if not self.sockets and missing is not None:
             raise self._refusal(missing, port) from missing
 
     def _bind(self, family: int, kind: int, protocol: int, address: tuple[object, ...]) -> None:
         opened = socket.socket(family, kind, protocol)
         try:
-            # Windows would let two servers have the same port.
+            # Windows would let two servers share a port.
             if os.name == "posix" and sys.platform != "cygwin":
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             opened.bind(address)
-            # Here, too, a port may turn out to be taken.
+            # The port may turn out to be taken only here.
             opened.listen(2048)
         except BaseException:
             opened.close()
@@ -127,10 +127,10 @@ class ListeningSockets:
 
     def _refusal(self, error: OSError, port: object) -> ListenError:
         cures = {
-            errno.EADDRINUSE: "another program listens there, maybe another cthulhu-monitor: end it, or take another "
-            "port with --port",
-            errno.EACCES: "this port is not for everybody: take one from 1024 on with --port",
-            errno.EADDRNOTAVAIL: "this computer does not have that address: name another one with --host",
+            errno.EADDRINUSE: "another program uses it, maybe another cthulhu-monitor: stop it, or choose another port "
+            "with --port",
+            errno.EACCES: "this port is reserved: choose one from 1024 on with --port",
+            errno.EADDRNOTAVAIL: "this computer does not have that address: choose another one with --host",
         }
-        cure = cures.get(error.errno or 0, "take another address with --host and --port")
-        return ListenError(f"cthulhu-monitor cannot listen at {self.host}, port {port} ({error.strerror}): {cure}")
+        cure = cures.get(error.errno or 0, "choose another address with --host and --port")
+        return ListenError(f"cthulhu-monitor cannot listen on {self.host}, port {port} ({error.strerror}): {cure}")

@@ -1,7 +1,7 @@
-"""Store: takes what is published, and says so when it is kept. Reading is in reading.py, what a file is in layout.py.
+"""The writing side of the store. See queries.py for reading, and layout.py for the file.
 
-One thread writes. It commits all that has come meanwhile in one transaction, so that a thousand publications a second
-need a few dozen commits. A process that is killed keeps what was committed.
+One thread writes. It commits all waiting publications in one transaction, so that a thousand publications per second
+need only a few dozen commits. Committed data survive a kill of the process.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class _Waiting(NamedTuple):
 
 
 class Store:
-    """The runs and their points, in a file of SQLite.
+    """The runs and their points in a SQLite file.
 
     Args:
-        path: the file; made if it is missing.
-        max_runs: how many runs there may be.
+        path: the file, created if it is missing.
+        max_runs: maximum number of runs.
 
     Raises:
-        StoreError: the file cannot be used.
+        StoreError: If the file cannot be used.
     """
 
     def __init__(self, path: Path, max_runs: int) -> None:
@@ -47,34 +47,34 @@ class Store:
         self._thread: threading.Thread | None = None
 
     def start(self, changed: Callable[[Iterable[Change]], None]) -> None:
-        """Begin to take publications.
+        """Start to accept publications.
 
         Args:
-            changed: called in the event loop with what each transaction has changed.
+            changed: called in the event loop with the changes of each transaction.
         """
         loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write, args=(loop, changed), name="cthulhu-monitor-store")
         self._thread.start()
 
     def stop(self) -> None:
-        """Commit what is waiting, and end."""
+        """Commit waiting publications, and stop."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._waiting.put(None)
             thread.join()
 
     async def publish(self, publication: Publication) -> None:
-        """Take a publication; return when it is committed.
+        """Accept a publication, and return once it is committed.
 
         Raises:
-            Refused: there would be too many runs, or the file cannot be written now.
+            Refused: If there would be too many runs, or the file cannot be written now.
         """
         answer = asyncio.get_running_loop().create_future()
         self._waiting.put(_Waiting(publication, answer))
         await answer
 
     def _write(self, loop: asyncio.AbstractEventLoop, changed: Callable[[Iterable[Change]], None]) -> None:
-        """What the thread does."""
+        """Run the writing thread."""
         with closing(connect(self.path)) as connection:
             connection.execute("PRAGMA synchronous = NORMAL")
             goes_on = True
@@ -90,7 +90,7 @@ class Store:
                 except sqlite3.Error as error:
                     changes, refusals = [], [self._cannot_write(error)] * len(there)
                 answers = [waiting.answer for waiting in there]
-                with suppress(RuntimeError):  # the loop has ended, and nobody waits
+                with suppress(RuntimeError):  # The loop has ended, so no request waits.
                     loop.call_soon_threadsafe(_answer, answers, refusals)
                     loop.call_soon_threadsafe(changed, changes)
 
@@ -117,14 +117,14 @@ class Store:
     def _cannot_write(self, error: sqlite3.Error) -> Refused:
         return Refused(
             503,
-            f"the server cannot write to its store {self.path.name!r} ({error}): nothing of this request is kept; see "
-            "to the disk of the server, and send it again",
+            f"the server cannot write to its store {self.path.name!r} ({error}): nothing of this request was stored; "
+            "check the disk of the server, and send it again",
         )
 
 
 def _answer(answers: list[asyncio.Future[None]], refusals: list[Refused | None]) -> None:
     for answer, refused in zip(answers, refusals, strict=True):
-        if answer.done():  # who asked has gone
+        if answer.done():  # The client has disconnected.
             continue
         if refused is None:
             answer.set_result(None)

@@ -1,4 +1,4 @@
-"""What there is to say of a run in a line: where it is, how fast, and how long it will still take."""
+"""The summary of a run: its position, its speed, and the time left."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cthulhu_remote.server.runs import Run
 
 EPOCHS_IN_MEAN = 5
 
-#: The index of an epoch, and when it ended in Unix seconds.
+#: The index of an epoch, and the time of its end in Unix seconds.
 Mark = tuple[int, float]
 
 
 class Summary(TypedDict):
-    """A run, as the page and the API have it. Times are Unix seconds."""
+    """A run in the page and the API. Times are Unix seconds."""
 
     id: str
     name: str
@@ -34,11 +34,11 @@ class Summary(TypedDict):
 
 
 def summarize(run: Run, ends: Sequence[Mark]) -> Summary:
-    """Say it.
+    """Return the summary of a run.
 
     Args:
         run: the run.
-        ends: its last epochs, one more than ``EPOCHS_IN_MEAN``, in their order.
+        ends: its last ``EPOCHS_IN_MEAN + 1`` epochs, in order.
     """
     marks = _marks(run, ends)
     epoch, batch = where(run)
@@ -62,7 +62,7 @@ def summarize(run: Run, ends: Sequence[Mark]) -> Summary:
 
 
 def where(run: Run) -> tuple[int | None, int | None]:
-    """The epoch in which a run is, or was the last one when it ended, and the last batch known in it."""
+    """Return the current epoch of a run, or its last one if it ended, and the last known batch of that epoch."""
     if run.epoch is None or (run.part_epoch is not None and run.last < (run.part_epoch, 0)):
         return run.part_epoch, None
     if run.batch is not None:
@@ -72,7 +72,7 @@ def where(run: Run) -> tuple[int | None, int | None]:
 
 
 def seconds_per_epoch(marks: Sequence[Mark]) -> float | None:
-    """How long the last epochs took in the mean; None before one has ended.
+    """Return the mean duration of the last epochs, or None before the end of the first.
 
     >>> seconds_per_epoch([(-1, 100.0), (0, 103.0), (1, 105.0)])
     2.5
@@ -80,19 +80,19 @@ def seconds_per_epoch(marks: Sequence[Mark]) -> float | None:
     if len(marks) < 2:
         return None
     (first, begun), (last, ended) = marks[0], marks[-1]
-    # Clocks are set now and then.
+    # A clock may have been set back.
     return (ended - begun) / (last - first) if ended >= begun else None
 
 
 def seconds_left(run: Run, marks: Sequence[Mark]) -> float | None:
-    """How long a run will still take, counted from its last event; None if there is no telling."""
+    """Return the time left of a run, counted from its last event, or None if it is unknown."""
     if run.state != "training" or run.epochs is None or not marks:
         return None
     last, ended = marks[-1]
     seconds, since = seconds_per_epoch(marks), max(run.updated - ended, 0.0)
     if seconds is not None:
         return max((run.epochs - 1 - last) * seconds - since, 0.0)
-    # In the first epoch, its batches tell.
+    # In the first epoch, estimate from its batches.
     if run.steps and run.batch is not None and run.epoch == last + 1 and since > 0:
         done = (run.batch + 1) / run.steps
         return max((run.epochs - run.epoch) / done - 1, 0.0) * since
@@ -100,11 +100,11 @@ def seconds_left(run: Run, marks: Sequence[Mark]) -> float | None:
 
 
 def _marks(run: Run, ends: Sequence[Mark]) -> list[Mark]:
-    """When the last epochs ended that this part of the run trained, and before them, when the first of them began."""
+    """Return the ends of the last epochs since the run last began, preceded by the beginning of the first of them."""
     if run.part_begun is None or run.part_epoch is None:
         return list(ends)[-EPOCHS_IN_MEAN - 1 :]
     marks = [mark for mark in ends if mark[0] >= run.part_epoch]
-    # The first epoch of a run that was resumed within it says nothing of how long an epoch takes.
+    # A run resumed in the middle of an epoch did not train all of it, so it does not count.
     if not run.part_batch:
         marks.insert(0, (run.part_epoch - 1, run.part_begun))
     return marks[-EPOCHS_IN_MEAN - 1 :]

@@ -1,4 +1,4 @@
-"""What is kept of the JSON that was sent: numbers, null, booleans, strings, and lists and dicts of them."""
+"""The stored part of received JSON: numbers, null, booleans, strings, and lists and dicts of them."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ NAMES = 500
 NAME_LENGTH = 200
 TEXT_LENGTH = 10_000
 
-# SQLite and the browsers have neither lone surrogates nor, in some places, NUL.
+# SQLite and browsers do not support lone surrogates nor, in some places, NUL.
 _UNUSABLE = {0: "\ufffd", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
 _SHORTEST_HUGE_INTEGER = 309
 
-#: One encoder, as json.dumps makes a new one each time that it is told how.
+#: A shared encoder, because json.dumps with options creates a new one for each call.
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def decode(text: str, where: str) -> Any:
-    """Read JSON, and the NaN and Infinity that Keras sends with it. Integers that a float cannot hold are infinite.
+    """Parse JSON, including the NaN and Infinity of Keras. Integers too large for a float become infinite.
 
     Args:
         text: the JSON.
-        where: where it stood, for the message.
+        where: its place in the request, for messages.
 
     Raises:
-        Refused: it is not JSON, or too deep for any use.
+        Refused: If it is not JSON or is nested too deeply.
     """
     try:
         return _decoder.decode(text)
     except json.JSONDecodeError as error:
-        reason = f"{where} is not JSON: {error.msg} at character {error.pos}; send it as json.dumps writes it"
+        reason = f"{where} is not JSON: {error.msg} at character {error.pos}; send the output of json.dumps"
         raise Refused(400, reason) from None
     except RecursionError:
         raise _too_deep(where) from None
 
 
 def _integer(digits: str) -> float:
-    # Python refuses to read thousands of digits, and a float cannot hold hundreds.
+    # Python refuses to parse thousands of digits, and a float cannot hold hundreds.
     return int(digits) if len(digits) < _SHORTEST_HUGE_INTEGER else math.inf
 
 
@@ -49,20 +49,20 @@ _decoder = json.JSONDecoder(parse_int=_integer)
 
 
 def text(given: str) -> str:
-    """``given``, with U+FFFD for the characters that cannot be kept."""
+    """Return ``given`` with U+FFFD in place of characters that cannot be stored."""
     return given if given.isascii() and "\0" not in given else given.translate(_UNUSABLE)
 
 
 def kept(value: Any, name: str, levels: int = LEVELS) -> Any:
-    """What is kept of a value: not a number where a number is not finite, or an integer more than 64 bits.
+    """Return the stored form of a value. Non-finite numbers become None, integers beyond 64 bits floats.
 
     Args:
-        value: what ``decode`` has read.
-        name: the name it was logged under, for the message.
-        levels: how many lists and dicts may be around what is in it.
+        value: a result of ``decode``.
+        name: its name in the logs, for messages.
+        levels: maximum depth of nested lists and dicts.
 
     Raises:
-        Refused: it is too deep, or a text or a name in it too long.
+        Refused: If it is nested too deeply, or if a text or a name in it is too long.
 
     >>> kept([1, float("inf"), 10**30], "loss")
     [1, None, 1e+30]
@@ -89,10 +89,10 @@ def kept(value: Any, name: str, levels: int = LEVELS) -> Any:
 
 
 def checked_name(name: str) -> str:
-    """The name, as it is kept.
+    """Return the stored form of a name.
 
     Raises:
-        Refused: it is too long.
+        Refused: If it is too long.
     """
     if len(name) > NAME_LENGTH:
         raise Refused(

@@ -1,5 +1,5 @@
 /**
- * What stands beside the curves of a chart: its axes, in the colours of monitor.css.
+ * The axes of a chart, in the colours of monitor.css.
  */
 
 import * as format from "./format.js";
@@ -9,7 +9,7 @@ const INCREMENTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].concat(
 );
 
 /**
- * A colour of monitor.css, as it is in the light or in the dark.
+ * A colour of monitor.css in the current light or dark theme.
  * @param {string} name of a custom property
  * @returns {string}
  */
@@ -17,21 +17,21 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** @returns {uPlot.Axis} the axis of x, which counts epochs */
+/** @returns {uPlot.Axis} the x axis, in epochs */
 export function axisOfEpochs() {
   const both = axis();
   const label = { label: "epoch", labelSize: 14, labelGap: 0, labelFont: both.font };
   return { ...both, ...label, incrs: INCREMENTS, size: 26, gap: 4, values: (_, splits) => splits.map(tick) };
 }
 
-/** @returns {uPlot.Axis} the axis of y, as wide as its numbers are long */
+/** @returns {uPlot.Axis} the y axis, wide enough for its numbers */
 export function axisOfValues() {
   const values = (_, splits) => splits.map(tick);
   const size = (_, texts) => 18 + 6.6 * Math.max(3, ...(texts ?? []).map((text) => text.length));
   return { ...axis(), values, size, gap: 4 };
 }
 
-/** Lines and letters of both axes. */
+/** Lines and fonts of both axes. */
 function axis() {
   const line = { stroke: colour("--grid"), width: 1 };
   return {
@@ -42,15 +42,15 @@ function axis() {
   };
 }
 
-/** A number beside an axis; a log scale leaves most of its lines without one. */
+/** A number beside an axis. Log scales have most lines without one. */
 function tick(split) {
   return split === null ? "" : format.number(split, 6);
 }
 
 /**
- * The range of a log scale, rounded to one digit: uPlot's own goes to the next power of ten.
- * @param {number | null} low the least value
- * @param {number | null} high the largest one
+ * The range of a log scale, rounded to one digit. uPlot would round to powers of ten.
+ * @param {number | null} low the smallest value
+ * @param {number | null} high the largest value
  * @returns {(number | null)[]}
  */
 export function rangeOfLog(low, high) {

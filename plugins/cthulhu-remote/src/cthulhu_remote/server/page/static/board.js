@@ -1,17 +1,17 @@
 /**
- * The charts: which there are, what they share (range, cursor, zoom), and when they are drawn.
+ * The charts: their list, their shared range, cursor and zoom, and when to draw them.
  */
 
 import { Chart } from "./chart.js";
 import { chartNames, position } from "./curves.js";
 import { place } from "./legend.js";
 
-/** Milliseconds between two drawings: more often nobody can read. */
+/** Minimum number of milliseconds between two drawings, because nobody reads faster. */
 const PAUSE = 250;
-/** The least number of epochs that are zoomed in on. */
+/** The smallest range of epochs for zooming. */
 const CLOSEST = 0.05;
 
-/** From where to where the runs' points reach, in epochs. */
+/** The range of the runs' points, in epochs. */
 function reach(runs, batches) {
   let low = Infinity;
   let high = -Infinity;
@@ -31,7 +31,7 @@ function reach(runs, batches) {
 export class Board {
   /**
    * @param {Document} page
-   * @param {() => object[]} runs gives the runs that are shown, each with `summary`, `points` and `colour`
+   * @param {() => object[]} runs returns the shown runs, each with `summary`, `points` and `colour`
    * @param {Choices} choices
    */
   constructor(page, runs, choices) {
@@ -77,14 +77,14 @@ export class Board {
     if (this.waiting.has(chart)) this.schedule();
   }
 
-  /** Something to be drawn has changed. */
+  /** Handle a change of the data or the choices. */
   refresh() {
     this.arrange();
     for (const chart of this.charts.values()) this.waiting.add(chart);
     this.schedule();
   }
 
-  /** There is a chart for each metric of the runs that are shown, and no other. */
+  /** Add and remove charts so that there is one for each metric of the shown runs. */
   arrange() {
     const runs = this.runs();
     const names = chartNames(runs.map(({ points }) => points.names));
@@ -95,8 +95,8 @@ export class Board {
       if (there !== chart.element) this.grid.insertBefore(chart.element, there ?? null);
     });
     let words = "";
-    if (!runs.length) words = "No run is chosen: choose one in the list.";
-    else if (!names.length) words = "Nothing has been reported yet that can be drawn.";
+    if (!runs.length) words = "No run is selected: select one in the list.";
+    else if (!names.length) words = "No values to draw have been reported yet.";
     this.note.textContent = words;
     this.note.hidden = words === "";
     this.hint.hidden = !names.length;
@@ -126,7 +126,7 @@ export class Board {
     this.timer = window.setTimeout(() => requestAnimationFrame(() => this.draw()), wait);
   }
 
-  /** Draw the charts that are in sight. */
+  /** Draw the visible charts. */
   draw() {
     window.clearTimeout(this.timer);
     this.timer = null;
@@ -142,8 +142,8 @@ export class Board {
   /**
    * Move the cursor of all charts.
    * @param {number | null} x in epochs
-   * @param {Chart} origin where it has been moved
-   * @param {boolean} announce whether the values are read to those who hear the page
+   * @param {Chart} origin the chart in which it was moved
+   * @param {boolean} announce whether screen readers announce the values
    */
   cursor(x, origin, announce) {
     this.x = x;
@@ -154,7 +154,7 @@ export class Board {
 
   /**
    * Show a range of epochs in all charts.
-   * @param {number[] | null} range null for all there is
+   * @param {number[] | null} range null for the whole range
    */
   zoom(range) {
     const all = reach(this.runs(), this.choices.batches);
@@ -165,7 +165,7 @@ export class Board {
     this.whole.hidden = isWhole;
     this.whole.title = isWhole ? "" : `shown: ${place(clipped[0])} to ${place(clipped[1])}`;
     this.refresh();
-    // The next key may ask for a place in the new range.
+    // The next key may move the cursor in the new range.
     this.draw();
   }
 }

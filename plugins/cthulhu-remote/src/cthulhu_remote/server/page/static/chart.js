@@ -1,6 +1,6 @@
 /* global uPlot */
 /**
- * One chart: the curves of a metric of all runs that are shown, drawn by uPlot, and the legend below.
+ * A chart: the curves of a metric of all shown runs, drawn by uPlot, and the legend below.
  */
 
 import { axisOfEpochs, axisOfValues, colour, rangeOfLog } from "./axes.js";
@@ -8,14 +8,14 @@ import { curvesOf, nearest } from "./curves.js";
 import { markEnds } from "./ends.js";
 import { Legend } from "./legend.js";
 
-/** Below so many epochs in view the cursor stops at batches, too. */
+/** With fewer epochs than this in view, the cursor also stops at batches. */
 const FINE = 3;
-/** Points are marked where there are at least so many pixels between them. */
+/** Minimum distance of points in pixels at which they are marked. */
 const ROOMY = 28;
 const DASH = [6, 4];
-/** How uPlot.join is told that gaps grow. */
+/** The mode of uPlot.join in which gaps expand. */
 const EXPAND = 2;
-/** How opaque what is drawn behind a curve is. */
+/** The opacity of curves drawn behind others. */
 const ALPHA = { batch: 0.26, training: 0.35, validation: 0.35, strong: 1 };
 
 /** One chart. */
@@ -61,7 +61,7 @@ export class Chart {
   }
 
   /**
-   * Draw what is known now.
+   * Draw the current data.
    * @param {{runs: object[], choices: Choices, range: number[], theme: string}} view
    */
   draw(view) {
@@ -85,12 +85,12 @@ export class Chart {
     this.show(this.x);
   }
 
-  /** Say why there is nothing to see, where that is so. */
+  /** Explain why the chart is empty, if it is. */
   explain(choices) {
     const values = this.curves.flatMap(({ y }) => (y.some((value) => value !== null) ? [true] : []));
     let words = "";
     if (!this.curves.length) words = "No epoch has ended yet.";
-    else if (!values.length && choices.log) words = "None of the values is above 0, as a log scale needs.";
+    else if (!values.length && choices.log) words = "None of the values is above 0, so a log scale cannot show them.";
     else if (!values.length) words = "None of the values is a number.";
     this.note.textContent = words;
     this.note.hidden = words === "";
@@ -104,7 +104,7 @@ export class Chart {
     this.place.replaceChildren();
     this.quietly(() => {
       this.plot = new uPlot(this.options(choices), data, this.place);
-      // It would draw a little later, and tell of its cursor then.
+      // uPlot would draw a little later, and report its cursor then.
       this.plot.batch(() => {});
     });
     this.plot.ctx.canvas.setAttribute("aria-hidden", "true");
@@ -150,7 +150,7 @@ export class Chart {
         show: (plot, index) => this.isRoomy(plot, this.curves[index - 1]),
         size: curve.faint ? 3 : 5,
         fill: stroke,
-        // A curve's dashes are not meant for the circles of its points.
+        // The circles of points are never dashed.
         dash: [],
       },
     };
@@ -160,7 +160,7 @@ export class Chart {
     return curve !== undefined && spacing(plot, curve) >= ROOMY;
   }
 
-  /** Do something with the plot without taking its cursor's moves for the reader's. */
+  /** Change the plot without treating the moves of its cursor as the reader's. */
   quietly(action) {
     this.quiet = true;
     try {
@@ -171,7 +171,7 @@ export class Chart {
     }
   }
 
-  /** The positions where the cursor stops. */
+  /** The positions at which the cursor stops. */
   stops() {
     const fine = this.range[1] - this.range[0] < FINE;
     const ofEpochs = this.curves.filter((curve) => curve.kind !== "batch");
@@ -180,7 +180,7 @@ export class Chart {
     return [...all].filter((x) => x >= this.range[0] && x <= this.range[1]).sort((a, b) => a - b);
   }
 
-  /** The pointer has moved in the plot. */
+  /** Handle a move of the pointer in the plot. */
   moved(plot) {
     if (this.quiet) return;
     const outside = plot.cursor.left === null || plot.cursor.left < 0;
@@ -201,7 +201,7 @@ export class Chart {
   }
 
   /**
-   * Show the cursor and the values there.
+   * Show the cursor and its values.
    * @param {number | null} x in epochs
    */
   show(x) {
@@ -209,12 +209,12 @@ export class Chart {
     if (!this.plot) return;
     const there = x !== null && x >= this.range[0] && x <= this.range[1];
     const left = there ? this.plot.valToPos(x, "x") : -10;
-    // The end of what is being selected is where the pointer is, not where the cursor stops.
+    // A selection ends at the pointer, not at the stop of the cursor.
     if (!this.plot.select.width) this.quietly(() => this.plot.setCursor({ left, top: there ? 0 : -10 }));
     this.legend.show(this.curves, x);
   }
 
-  /** The keyboard can do what the pointer can. */
+  /** Handle keys, which can do all that the pointer can. */
   key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const action = {
@@ -236,7 +236,7 @@ export class Chart {
     action();
   }
 
-  /** Move the cursor by so many stops, from the end where it is not there yet. */
+  /** Move the cursor by a number of stops, starting from the end if there is no cursor yet. */
   step(by) {
     const stops = this.stops();
     if (!stops.length) return;
@@ -245,14 +245,14 @@ export class Chart {
     this.board.cursor(stops[Math.min(last, Math.max(0, from + by))], this, true);
   }
 
-  /** Show so many times the range, around the cursor. */
+  /** Scale the range around the cursor. */
   zoom(by) {
     const [low, high] = this.range;
     const middle = this.x ?? (low + high) / 2;
     this.board.zoom([middle - (middle - low) * by, middle + (high - middle) * by]);
   }
 
-  /** Take the room there is. */
+  /** Fill the available space. */
   fit() {
     const size = this.size();
     if (!this.plot || (size.width === this.plot.width && size.height === this.plot.height)) return;
@@ -266,13 +266,13 @@ export class Chart {
   }
 }
 
-/** Curves as uPlot takes them: one x for all of them. A gap reaches to the curve's own points, whatever is between. */
+/** Curves for uPlot, with a common x. Gaps extend to the curve's own points, whatever is between them. */
 function align(curves) {
   const tables = curves.map(({ x, y }) => [x, y]);
   return curves.length ? uPlot.join(tables, tables.map(() => [0, EXPAND])) : [[]];
 }
 
-/** Pixels between the points of a curve. */
+/** The distance between the points of a curve in pixels. */
 function spacing(plot, curve) {
   const { min, max } = plot.scales.x;
   const inView = curve.x.filter((x) => x >= min && x <= max).length;

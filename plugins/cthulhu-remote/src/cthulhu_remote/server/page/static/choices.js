@@ -1,21 +1,21 @@
 /**
- * What the reader has chosen, kept for the next time where the browser keeps anything.
+ * The choices of the reader, stored in the browser if it allows that.
  */
 
 import { assign, COLOURS } from "./colours.js";
 
 const KEY = "cthulhu-monitor";
-/** How many of the newest runs are shown unasked when the page is opened. */
+/** The number of newest runs that are shown when the page is first opened. */
 const AT_FIRST = 5;
-/** As many runs may be shown before new ones are no longer shown unasked. */
+/** New runs are shown automatically while fewer runs than this are shown. */
 const UNASKED = 8;
 
-/** The kept text, or nothing where the browser refuses to keep any. */
+/** The stored text, or nothing if the browser does not store any. */
 function kept() {
   try {
     return JSON.parse(window.localStorage.getItem(KEY)) ?? {};
   } catch (error) {
-    // A browser that keeps nothing, or what it kept is not ours: the page works without.
+    // The browser stores nothing, or something that is not ours. The page works without it.
     console.debug("no choices were kept:", error.name);
     return {};
   }
@@ -25,24 +25,24 @@ function isColour(colour) {
   return Number.isInteger(colour) && colour >= 0 && colour < COLOURS;
 }
 
-/** Settings of the charts, and which runs are shown in which colour. */
+/** Settings of the charts, and the shown runs with their colours. */
 export class Choices {
   constructor() {
     const found = kept();
     this.log = found.log === true;
     this.batches = found.batches !== false;
     this.smoothing = typeof found.smoothing === "number" ? Math.min(0.99, Math.max(0, found.smoothing)) : 0;
-    /** Whether the list of runs is open; null as long as nobody has said so. */
+    /** Whether the list of runs is open. Null until the reader opens or closes it. */
     this.open = typeof found.open === "boolean" ? found.open : null;
-    /** What has been chosen by hand: id to whether it is shown. */
+    /** The reader's selection: whether to show a run, by its id. */
     this.asked = new Map(Object.entries(found.asked ?? {}));
     this.colours = new Map(Object.entries(found.colours ?? {}).filter(([, colour]) => isColour(colour)));
-    /** Ids of the runs that have been seen; null before the first list. */
+    /** Ids of known runs. Null before the first list. */
     this.seen = null;
     this.shown = new Set();
   }
 
-  /** Keep what has been chosen, where it differs from what is kept. */
+  /** Store the choices if they have changed. */
   keep() {
     const { log, batches, smoothing, open } = this;
     const asked = Object.fromEntries(this.asked);
@@ -58,7 +58,7 @@ export class Choices {
   }
 
   /**
-   * Take note of the runs that there are: some are shown unasked, those that are gone are forgotten.
+   * Update the known runs: show some new ones automatically, and forget those that are gone.
    * @param {string[]} ids newest first
    */
   meet(ids) {
@@ -74,7 +74,7 @@ export class Choices {
   }
 
   /**
-   * Show a run or not, by hand.
+   * Show or hide a run.
    * @param {string} id
    * @param {boolean} shown
    */
@@ -86,7 +86,7 @@ export class Choices {
     this.keep();
   }
 
-  /** Colours in the order of the list, the oldest first, so that a new run leaves those of the others. */
+  /** Assign colours from the oldest run on, so that a new run does not change those of others. */
   colour(ids) {
     const shown = ids.filter((id) => this.shown.has(id)).reverse();
     this.colours = assign(shown, this.colours);

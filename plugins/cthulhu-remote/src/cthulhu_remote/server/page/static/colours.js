@@ -1,14 +1,14 @@
 /**
- * Which of the colours of monitor.css a run has.
+ * The assignment of colours of monitor.css to runs.
  */
 
-/** How many colours there are. */
+/** The number of colours. */
 export const COLOURS = 8;
 
 /**
- * Give runs a colour, each its own as long as there are enough.
+ * Assign colours to runs, a different one to each as long as there are enough.
  * @param {string[]} shown ids of runs
- * @param {Map<string, number>} given colours that runs have had; those that are still shown keep theirs
+ * @param {Map<string, number>} given earlier colours, which runs that are still shown keep
  * @returns {Map<string, number>}
  */
 export function assign(shown, given) {
@@ -17,7 +17,7 @@ export function assign(shown, given) {
   return colours;
 }
 
-/** The first of the colours that are used least. */
+/** The first of the least used colours. */
 function rarest(used) {
   const counts = Array(COLOURS).fill(0);
   for (const colour of used) counts[colour] += 1;

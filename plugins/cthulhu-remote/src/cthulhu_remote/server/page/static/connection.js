@@ -1,13 +1,13 @@
 /**
- * What comes from the server: answers to questions, and the stream of updates.
+ * The connection to the server: requests, and the stream of updates.
  */
 
-/** Milliseconds until a stream is opened again that the browser has given up. */
+/** Milliseconds before reopening a stream that the browser has given up. */
 const AGAIN = 3000;
-/** The most batches of a run that are asked for. */
+/** The maximum number of batches to request of a run. */
 const BATCHES = 5000;
 
-/** Ask for JSON; a page that is no longer let in goes to where it can say its token. */
+/** Request JSON. If the token is no longer accepted, go to the login. */
 async function ask(address) {
   const answer = await fetch(address, { headers: { Accept: "application/json" }, cache: "no-store" });
   if (answer.status === 401) window.location.assign("/");
@@ -28,7 +28,7 @@ export function fetchRun(id) {
   return ask(`/api/runs/${encodeURIComponent(id)}?batches=${BATCHES}`);
 }
 
-/** The stream of updates, opened again whenever it breaks. */
+/** The stream of updates, reopened whenever it breaks. */
 export class Connection {
   /**
    * @param {{opened: () => void, update: (message: object) => void, state: (live: boolean) => void}} listener
@@ -36,7 +36,7 @@ export class Connection {
   constructor(listener) {
     this.listener = listener;
     this.open();
-    // A page that is put aside keeps no connection: a browser has few for each server.
+    // Browsers have few connections per server, so a hidden page closes its own.
     window.addEventListener("pagehide", () => this.close());
     window.addEventListener("pageshow", (event) => event.persisted && this.open());
   }
@@ -58,20 +58,20 @@ export class Connection {
     this.source?.close();
   }
 
-  /** The browser tries again by itself, unless the server answered with something that is no stream. */
+  /** Handle an error. The browser retries by itself unless the answer was not a stream. */
   broken(source) {
     if (source.readyState === EventSource.CLOSED) this.again();
     else this.listener.state(false);
   }
 
-  /** Open the stream anew, in a while. */
+  /** Reopen the stream after a delay. */
   again() {
     this.close();
     this.listener.state(false);
     this.timer = window.setTimeout(() => this.look(), AGAIN);
   }
 
-  /** An EventSource does not say why it was refused; an ordinary question does. */
+  /** Find out why the stream was rejected with an ordinary request, because an EventSource does not tell. */
   async look() {
     try {
       await fetchRuns();

@@ -1,15 +1,15 @@
 /**
- * From points to what is drawn: positions, smoothing, thinning. Pure functions: nothing here touches the page.
+ * Curves from points: positions, smoothing, thinning. Pure functions that do not touch the page.
  *
  * A curve is two lists of the same length, `x` in epochs and `y`; a y of null is a gap.
  */
 
 const VALIDATION = "val_";
-/** The most points that are drawn of a curve: more than that a screen cannot show. */
+/** The maximum number of points to draw of a curve, more than a screen can show. */
 const MOST_DRAWN = 1000;
 
 /**
- * The metric that a name belongs to: val_loss and loss share a chart.
+ * The metric of a name: val_loss and loss share a chart.
  * @param {string} name
  * @returns {string}
  */
@@ -18,7 +18,7 @@ export function baseName(name) {
 }
 
 /**
- * The names of charts for what runs have reported: the loss first, the others as they appeared.
+ * The names of charts for the values of runs: the loss first, the others in order of appearance.
  * @param {Iterable<Iterable<string>>} namesOfRuns
  * @returns {string[]}
  */
@@ -29,7 +29,7 @@ export function chartNames(namesOfRuns) {
 }
 
 /**
- * Where a point stands: the number of epochs that have passed by then.
+ * The position of a point: the number of epochs that have passed by then.
  * @param {{epoch: number, batch: number | null}} point
  * @param {number} steps batches in an epoch
  * @returns {number}
@@ -43,7 +43,7 @@ export function position(point, steps) {
  * @param {object[]} points in order
  * @param {string} name
  * @param {number} steps batches in an epoch
- * @returns {{x: number[], y: (number | null)[]}} what is not a number is left out, null stays as a gap
+ * @returns {{x: number[], y: (number | null)[]}} without values that are not numbers; null is a gap
  */
 export function curve(points, name, steps = 1) {
   const x = [];
@@ -58,9 +58,9 @@ export function curve(points, name, steps = 1) {
 }
 
 /**
- * Exponential moving average, corrected for its beginning at 0.
+ * Exponential moving average, corrected for its start at 0.
  * @param {(number | null)[]} values gaps stay gaps
- * @param {number} weight of what came before, from 0 (nothing changes) to less than 1
+ * @param {number} weight of earlier values, from 0 (no smoothing) to less than 1
  * @returns {(number | null)[]}
  */
 export function smooth(values, weight) {
@@ -75,10 +75,10 @@ export function smooth(values, weight) {
 }
 
 /**
- * A curve of fewer points that looks the same: of each stretch, its lowest and its highest point.
+ * A curve with fewer points that looks the same: the lowest and the highest point of each stretch.
  * @param {{x: number[], y: (number | null)[]}} whole
  * @param {number} limit
- * @returns {{x: number[], y: (number | null)[]}} the ends are kept, and one gap of each stretch that has any
+ * @returns {{x: number[], y: (number | null)[]}} with both ends, and one gap of each stretch that has any
  */
 export function thin(whole, limit = MOST_DRAWN) {
   const count = whole.x.length;
@@ -95,7 +95,7 @@ export function thin(whole, limit = MOST_DRAWN) {
   return { x: indices.map((index) => whole.x[index]), y: indices.map((index) => whole.y[index]) };
 }
 
-/** The indices of the lowest and the highest value and of a gap, where there are such. */
+/** The indices of the lowest value, the highest value and a gap, as far as they exist. */
 function telling(y, begin, end) {
   let lowest = -1;
   let highest = -1;
@@ -111,9 +111,9 @@ function telling(y, begin, end) {
 }
 
 /**
- * What a logarithmic scale can show of a curve.
+ * The part of a curve that a logarithmic scale can show.
  * @param {(number | null)[]} values
- * @returns {(number | null)[]} with gaps for what is not positive
+ * @returns {(number | null)[]} with gaps for values that are not positive
  */
 export function positive(values) {
   return values.map((value) => (value !== null && value > 0 ? value : null));
@@ -123,7 +123,7 @@ export function positive(values) {
  * The index of the position nearest to another.
  * @param {number[]} positions in ascending order
  * @param {number} wanted
- * @returns {number} -1 when there is none
+ * @returns {number} -1 if there is none
  */
 export function nearest(positions, wanted) {
   let low = 0;
@@ -137,7 +137,7 @@ export function nearest(positions, wanted) {
 }
 
 /**
- * The curves of a run in the chart of a metric, those that are drawn first at the front.
+ * The curves of a run in the chart of a metric, in the order of drawing.
  * @param {{points: Points, summary: object}} run
  * @param {string} metric
  * @param {{log: boolean, smoothing: number, batches: boolean}} choices

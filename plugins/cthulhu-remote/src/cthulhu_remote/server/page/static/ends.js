@@ -1,5 +1,5 @@
 /**
- * How the end of a run is marked in a chart, at the last point of each of its curves.
+ * The marks for the end of a run, at the last point of each of its curves.
  */
 
 const SIZE = 4.5;
@@ -12,20 +12,20 @@ const SHAPES = {
 };
 
 /**
- * Mark the ends of the curves whose runs have ended.
+ * Mark the ends of curves whose runs have ended.
  * @param {uPlot} plot
- * @param {object[]} curves those of the plot's series, in order; each with the `state` of its run
+ * @param {object[]} curves of the plot's series, in order, each with the `state` of its run
  * @param {string[]} colours of the curves
  */
 export function markEnds(plot, curves, colours) {
   const { ctx } = plot;
   const { left, top, width, height } = plot.bbox;
   ctx.save();
-  // What has been drawn last may have been dashed and faint.
+  // The previous drawing may have been dashed and faint.
   ctx.setLineDash([]);
   ctx.globalAlpha = 1;
   ctx.beginPath();
-  // The marks of the last points in the corners of the plot are not cut.
+  // Do not clip marks in the corners of the plot.
   const margin = 2 * SIZE * window.devicePixelRatio;
   ctx.rect(left - margin, top - margin, width + 2 * margin, height + 2 * margin);
   ctx.clip();

@@ -1,12 +1,12 @@
 /**
- * Numbers, times and states in words. Pure functions: nothing here touches the page.
+ * Numbers, times and states as text. Pure functions that do not touch the page.
  */
 
-/** Seconds after which a training that says nothing is called silent, unless its epochs are longer. */
+/** Seconds without an event after which a training counts as silent, unless its epochs are longer. */
 const SILENCE = 60;
 
 /**
- * A length of time, in its two largest units.
+ * A duration in its two largest units.
  * @param {number} seconds
  * @returns {string} such as "80 ms", "3.2 s", "42 s", "3 min 20 s", "2 h 5 min" or "3 d 4 h"
  */
@@ -22,15 +22,15 @@ export function duration(seconds) {
   return pair(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
-/** Two amounts, the second one left out when it is nothing. */
+/** Two amounts, without the second one if it is zero. */
 function pair(large, largeUnit, small, smallUnit) {
   return small ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`;
 }
 
 /**
- * A value as it stands in a table or beside an axis.
+ * A value for a table or an axis.
  * @param {number} value
- * @param {number} digits that are significant, at most
+ * @param {number} digits maximum number of significant digits
  * @returns {string}
  */
 export function number(value, digits = 4) {
@@ -42,7 +42,7 @@ export function number(value, digits = 4) {
 }
 
 /**
- * When a run began: the time of day, with the date unless that is today's.
+ * The beginning of a run: the time of day, with the date unless it is today.
  * @param {number} seconds since 1970
  * @param {Date} today
  * @returns {string}
@@ -56,7 +56,7 @@ export function beginning(seconds, today = new Date()) {
 }
 
 /**
- * How long a training has been silent, if that is remarkable: a minute, or three epochs where those are longer.
+ * How long a training has been silent, if it is longer than a minute and than three epochs.
  * @param {object} summary of a run
  * @param {number} now seconds since 1970, by the clock of the server
  * @returns {number | null} seconds
@@ -68,7 +68,7 @@ export function silence(summary, now) {
 }
 
 /**
- * The state of a run in words.
+ * The state of a run as text.
  * @param {object} summary of a run
  * @param {number} now seconds since 1970, by the clock of the server
  * @returns {string} such as "training", "silent for 3 min" or "failed (ValueError)"
@@ -79,7 +79,7 @@ export function state(summary, now) {
   return summary.reason ? `${summary.state} (${summary.reason})` : summary.state;
 }
 
-/** A length of time of a minute or more, in its largest unit. */
+/** A duration of a minute or more in its largest unit. */
 function coarse(seconds) {
   if (seconds < 3600) return `${Math.max(1, Math.floor(seconds / 60))} min`;
   if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
@@ -87,7 +87,7 @@ function coarse(seconds) {
 }
 
 /**
- * In which epoch a run is.
+ * The current epoch of a run.
  * @param {object} summary of a run
  * @returns {string} such as "epoch 12 of 30"; empty before the first one
  */
@@ -98,10 +98,10 @@ export function epoch(summary) {
 }
 
 /**
- * How much time is left, counted down since the server said so.
+ * The time left, counted down from the estimate of the server.
  * @param {object} summary of a run
  * @param {number} now seconds since 1970, by the clock of the server
- * @returns {string} empty when it is not known
+ * @returns {string} empty if it is unknown
  */
 export function left(summary, now) {
   if (summary.seconds_left === null || summary.state !== "training") return "";
@@ -110,9 +110,9 @@ export function left(summary, now) {
 }
 
 /**
- * How many epochs a run has done, with the part of the one in which it is.
+ * The number of finished epochs of a run, including a fraction for the current one.
  * @param {object} summary of a run
- * @returns {number | null} null when it is not known how many there will be
+ * @returns {number | null} null if the total number is unknown
  */
 export function progress(summary) {
   if (!summary.epochs) return null;

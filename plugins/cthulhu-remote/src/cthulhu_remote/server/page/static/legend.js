@@ -1,11 +1,11 @@
 /**
- * The table below a chart: what each run has at the cursor, or at last.
+ * The table below a chart: the values of each run at the cursor, or its latest ones.
  */
 
 import * as format from "./format.js";
 import { nearest } from "./curves.js";
 
-/** A point further than this many epochs from the cursor is not at the cursor. */
+/** Maximum distance in epochs of a point at the cursor. */
 const NEAR = 0.5;
 const NOTHING = "–";
 
@@ -16,7 +16,7 @@ function cell(kind, text, className) {
   return element;
 }
 
-/** The index of the point of a curve that is at the cursor: the last one with a value where there is no cursor. */
+/** The index of a curve's point at the cursor, or of its last value if there is no cursor. */
 function indexAt(curve, x) {
   if (x === null) return curve.y.findLastIndex((value) => value !== null);
   const index = nearest(curve.x, x);
@@ -30,7 +30,7 @@ function textAt(curve, x) {
 }
 
 /**
- * Where a cursor stands, in words.
+ * The position of a cursor as text.
  * @param {number | null} x
  * @returns {string}
  */
@@ -54,13 +54,13 @@ export class Legend {
   }
 
   /**
-   * Say which runs and curves there are.
+   * Set the runs and curves.
    * @param {object[]} curves with `run`, `name`, `colour`, `kind`, `faint`
    * @param {number} smoothing
    */
   arrange(curves, smoothing) {
     const has = (kind, faint) => curves.some((curve) => curve.kind === kind && curve.faint === faint);
-    // Smoothed values stand beside those that were measured.
+    // Smoothed values have a column beside the original ones.
     this.columns = [
       { kind: "training", faint: smoothing > 0, title: this.metric, style: "solid" },
       { kind: "training", faint: false, title: "smoothed", style: "soft", only: smoothing > 0 },
@@ -92,7 +92,7 @@ export class Legend {
   }
 
   /**
-   * Fill in the values at a position.
+   * Show the values at a position.
    * @param {object[]} curves
    * @param {number | null} x in epochs; null for the last ones
    */
@@ -107,7 +107,7 @@ export class Legend {
     }
   }
 
-  /** @returns {string} the table as a sentence, for those who hear it */
+  /** @returns {string} the table as a sentence, for screen readers */
   read() {
     const reading = ({ name, cells }) => {
       const values = cells.map((one, index) => `${this.columns[index].title} ${one.textContent}`);

@@ -1,5 +1,5 @@
 /**
- * The page: what it knows of runs, and who is told when that changes.
+ * The page: the data of runs, and the updates of lists and charts when they change.
  */
 
 import { Board } from "./board.js";
@@ -8,7 +8,7 @@ import { Connection, fetchRun, fetchRuns } from "./connection.js";
 import { Points } from "./points.js";
 import { Runs } from "./runs.js";
 
-/** Milliseconds between two looks at the clock. */
+/** Milliseconds between two ticks of the clock. */
 const TICK = 1000;
 
 /** The page. */
@@ -17,11 +17,11 @@ class Monitor {
     this.choices = new Choices();
     /** Newest first. */
     this.summaries = [];
-    /** Points of the runs that are shown. */
+    /** Points of the shown runs. */
     this.points = new Map();
-    /** Runs that are being fetched: what arrives meanwhile is added afterwards. */
+    /** Runs that are being fetched. Events that arrive meanwhile are added afterwards. */
     this.fetching = new Map();
-    /** Messages that arrive while all runs are being fetched; null at other times. */
+    /** Messages that arrive while all runs are being fetched. Null at other times. */
     this.late = [];
     /** Seconds by which the server's clock is ahead. */
     this.ahead = 0;
@@ -41,7 +41,7 @@ class Monitor {
     return Date.now() / 1000 + this.ahead;
   }
 
-  /** The runs whose curves are drawn, those that began first at the front. */
+  /** The runs to draw, oldest first. */
   shown() {
     const { shown, colours } = this.choices;
     return this.summaries
@@ -50,7 +50,7 @@ class Monitor {
       .reverse();
   }
 
-  /** Fetch everything: what has happened while there was no connection is not told again. */
+  /** Fetch everything, because events during a lost connection are not repeated. */
   async reload() {
     const late = [];
     this.late = late;
@@ -62,7 +62,7 @@ class Monitor {
       if (this.late === late) this.connection.again();
       return;
     }
-    // The connection has broken and is open again: a later question is under way.
+    // The connection was lost and reopened, and a later request is in progress.
     if (this.late !== late) return;
     this.late = null;
     this.ahead = answer.now - Date.now() / 1000;
@@ -79,7 +79,7 @@ class Monitor {
     this.fetching.set(id, late);
     try {
       const detail = await fetchRun(id);
-      // A later question is under way, whose answer knows more, or nobody wants to know any longer.
+      // A later request is in progress, or the run is no longer shown.
       if (this.fetching.get(id) !== late || !this.choices.shown.has(id)) return;
       const points = new Points(detail);
       for (const point of late) points.add(point);
@@ -95,7 +95,7 @@ class Monitor {
     this.board.refresh();
   }
 
-  /** Take a message of the stream, or put it aside while it is not known which runs there are. */
+  /** Handle a message of the stream, or keep it until the list of runs has arrived. */
   update(message) {
     if (this.late) {
       this.late.push(message);
@@ -113,7 +113,7 @@ class Monitor {
     this.board.refresh();
   }
 
-  /** A run that goes on elsewhere than where it stopped has lost points, of which the stream says nothing. */
+  /** Handle a run that resumed at an earlier position: it lost points, which the stream does not mention. */
   isOutdated(id, part) {
     if (!this.choices.shown.has(id)) return false;
     const known = this.points.get(id);
@@ -126,7 +126,7 @@ class Monitor {
     this.summaries = [...known.values()].sort((a, b) => b.begun - a.begun);
   }
 
-  /** Bring the list up to date. */
+  /** Update the list. */
   list(changed) {
     this.choices.meet(this.summaries.map(({ id }) => id));
     this.runs.update(this.summaries, changed, this.choices, this.now());
@@ -145,14 +145,14 @@ class Monitor {
     this.board.refresh();
   }
 
-  /** Say whether the page is up to date. */
+  /** Show whether the page is up to date. */
   tell(live) {
     const element = document.getElementById("connection");
     element.textContent = live ? "live" : "reconnecting…";
     element.dataset.state = live ? "live" : "broken";
   }
 
-  /** Let the reader choose how curves are drawn. */
+  /** Connect the controls for drawing. */
   control() {
     const element = (id) => document.getElementById(id);
     const { choices } = this;
@@ -182,7 +182,7 @@ class Monitor {
     this.fold(element("runs-details"));
   }
 
-  /** On a phone the charts come first, unless the reader has opened the list. */
+  /** Close the list on a phone, so that the charts come first, unless the reader has opened it. */
   fold(details) {
     details.open = this.choices.open ?? !window.matchMedia("(max-width: 50rem)").matches;
     details.querySelector("summary").addEventListener("click", () => {

@@ -1,15 +1,15 @@
 /**
- * The points of one run: kept in order, each position once, and never too many of single batches.
+ * The points of one run, in order, each position once, with a limited number of batches.
  *
- * How curves are made of them is in curves.js.
+ * curves.js makes curves of them.
  */
 
-/** More batches than this are thinned to half as many. */
+/** The number of batches above which they are thinned to half of it. */
 export const MOST_BATCHES = 10_000;
 
 /**
- * Order of points: by epoch, then by batch; the end of an epoch comes after its batches.
- * @returns {number} negative when `a` is before `b`, 0 at the same position
+ * The order of points: by epoch, then by batch. The end of an epoch comes after its batches.
+ * @returns {number} negative if `a` is before `b`, 0 at the same position
  */
 export function compare(a, b) {
   if (a.epoch !== b.epoch) return a.epoch - b.epoch;
@@ -17,7 +17,7 @@ export function compare(a, b) {
 }
 
 /**
- * Put a point into an ordered list; a later point takes the place of one at the same position.
+ * Insert a point into an ordered list. It replaces a point at the same position.
  * @param {object[]} points changed in place
  * @param {object} point
  */
@@ -35,7 +35,7 @@ export function merge(points, point) {
 }
 
 /**
- * Some of a list, evenly, with the first and the last.
+ * Evenly spaced elements of a list, with the first and the last.
  * @param {object[]} points
  * @param {number} limit at least 2
  * @returns {object[]}
@@ -46,13 +46,13 @@ export function thinEvenly(points, limit) {
   return Array.from({ length: limit }, (_, index) => points[Math.round(index * stride)]);
 }
 
-/** What a page knows of a run's points. */
+/** The points of a run. */
 export class Points {
   /** @param {object} detail of a run, as the server sends it; without one there are no points yet */
   constructor(detail = { epochs: [], batches: [] }) {
     this.epochs = [];
     this.batches = [];
-    /** Names of what can be drawn, in the order in which they appeared. */
+    /** Names of values that can be drawn, in order of appearance. */
     this.names = new Set();
     this.largestBatch = -1;
     for (const point of [...detail.epochs, ...detail.batches]) this.add(point);
@@ -65,7 +65,7 @@ export class Points {
     if (ofBatch) this.largestBatch = Math.max(this.largestBatch, point.batch);
     if (this.batches.length > MOST_BATCHES) this.batches = thinEvenly(this.batches, MOST_BATCHES / 2);
     for (const [name, value] of Object.entries(point.values)) {
-      // How many samples a batch has is no metric.
+      // The size of a batch is not a metric.
       if (ofBatch && name === "size") continue;
       if (value === null || typeof value === "number") this.names.add(name);
     }

@@ -1,10 +1,10 @@
 /**
- * The list of runs: one row each, made by the server or cloned from the page's template.
+ * The list of runs, with a row for each, rendered by the server or cloned from the page's template.
  */
 
 import * as format from "./format.js";
 
-/** Write a text only where it differs: most of what is refreshed every second has not changed. */
+/** Set a text only if it differs: most texts do not change from one second to the next. */
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -24,7 +24,7 @@ class Row {
   }
 
   /**
-   * Say what the server has said of the run.
+   * Show the summary of the run.
    * @param {object} summary
    */
   describe(summary) {
@@ -36,7 +36,7 @@ class Row {
     this.part("begun").title = `begun ${begun.toLocaleString()}`;
     write(this.part("epoch"), format.epoch(summary));
     const rate = summary.seconds_per_epoch;
-    write(this.part("rate"), rate === null ? "" : `${format.duration(rate)} an epoch`);
+    write(this.part("rate"), rate === null ? "" : `${format.duration(rate)} per epoch`);
     this.describeProgress(summary);
     const address = `/api/runs/${encodeURIComponent(summary.id)}`;
     this.link("csv", `${address}.csv`, `CSV of ${summary.name}`);
@@ -59,7 +59,7 @@ class Row {
   }
 
   /**
-   * Say what changes by itself as time goes by.
+   * Show what changes with time.
    * @param {number} now seconds since 1970, by the clock of the server
    */
   tick(now) {
@@ -107,7 +107,7 @@ export class Runs {
   }
 
   /**
-   * Make the list say what is known.
+   * Update the list.
    * @param {object[]} summaries of all runs, newest first
    * @param {Set<string>} changed ids whose summaries are new
    * @param {Choices} choices
@@ -140,7 +140,7 @@ export class Runs {
     write(this.count, words.join(" · "));
   }
 
-  /** Let time go by in all rows of runs that are training. */
+  /** Advance the clock in all rows of runs that are training. */
   tick(now) {
     for (const row of this.rows.values()) if (row.summary?.state === "training") row.tick(now);
   }
