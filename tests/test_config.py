@@ -192,7 +192,7 @@ ARGUMENTS = "filename, size, mode, rate, names, function, token"
         ),
         (
             "[callbacks.History]",
-            "run.toml [callbacks.History]: History is no callback to be attached: it is part of every run, or of yours",
+            "run.toml [callbacks.History]: History cannot be attached: it is a base class, or part of every run",
         ),
         (
             "[callbacks.Acme]\nfilname = 'a'",
@@ -356,7 +356,7 @@ def test_name_of_a_callback_that_needs_arguments_is_an_error_that_says_which() -
     ("name", "message"),
     [
         ("Bear", "there is no callback Bear: did you mean Bare?"),
-        ("History", "History is no callback to be attached"),
+        ("History", "History cannot be attached: it is a base class, or"),
     ],
 )
 def test_name_of_what_cannot_be_attached_is_an_error(name: str, message: str) -> None:

@@ -220,7 +220,7 @@ def test_failing_observer_is_logged_with_traceback_and_training_goes_on(
     assert (record.name, record.levelno) == ("cthulhu", logging.ERROR)
     assert record.getMessage() == (
         f"Flaky (module {__name__}) failed in hook cthulhu_batch_end, epoch 0, batch 0; "
-        "training goes on (failure 1 of 3 in a row)"
+        "training continues (failure 1 of 3 in a row)"
     )
     assert 'raise OSError("disk full")' in caplog.text
 

@@ -227,5 +227,5 @@ def test_value_is_read_as_a_float() -> None:
 
 
 def test_value_that_is_no_number() -> None:
-    with pytest.raises(TypeError, match=r"'loss' is monitored, but what is logged under it is no number: \[1, 2\]"):
+    with pytest.raises(TypeError, match=r"'loss' is monitored, but its logged value is not a number: \[1, 2\]"):
         Monitor("loss").read({"loss": [1, 2]})

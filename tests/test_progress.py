@@ -8,7 +8,7 @@ from cthulhu_core import Callback, Run
 from cthulhu_core.installed import services
 from foreign import install
 
-LINE = "verbose asks for progress, and nothing installed shows it: pip install cthulhu-progbar\n"
+LINE = "verbose is set, but no installed package shows progress: pip install cthulhu-progbar\n"
 
 DOTS = """
     from cthulhu_core import Callback, hookimpl

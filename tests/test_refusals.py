@@ -205,14 +205,14 @@ def test_method_that_is_none(value: Any) -> None:
 
 def test_same_object_twice() -> None:
     callback = Good()
-    assert refusal([callback, [callback]]) == "Good is given twice: the same object can take part once"
+    assert refusal([callback, [callback]]) == "Good is passed twice: pass each object once"
 
 
 def test_same_plain_object_twice() -> None:
     def cthulhu_epoch_end(self: Any) -> None: ...
 
     given = plain(cthulhu_epoch_end)
-    assert refusal([given, given]) == "Plain is given twice: the same object can take part once"
+    assert refusal([given, given]) == "Plain is passed twice: pass each object once"
 
 
 def test_objects_that_are_equal_are_still_two(train: Any) -> None:

@@ -185,7 +185,7 @@ def test_name_of_two_distributions_is_an_error_that_names_both(site: Path) -> No
         )
     assert states("Both", "First", "Second") == {"Both": "clash", "First": "offered", "Second": "offered"}
     assert problem("Both") == (
-        "Both from first 1.0 (untouchable:Both): second 1.0 offers it too: uninstall one of them"
+        "Both from first 1.0 (untouchable:Both): second 1.0 provides it, too: uninstall one of them"
     )
 
 

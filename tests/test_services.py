@@ -201,7 +201,7 @@ def test_plugins_that_clash_in_name_are_both_left_out(site: Path) -> None:
     for message in warned:
         assert "acme-first 1.0" in message
         assert "acme-second 1.0" in message
-        assert "offers it too: uninstall one of them" in message
+        assert "provides it, too: uninstall one of them" in message
 
 
 def test_plugin_whose_default_callbacks_fail(site: Path) -> None:

@@ -165,12 +165,12 @@ def test_result_may_be_asked_for_in_between() -> None:
 def test_value_that_is_no_number_is_named() -> None:
     averages = Averages()
     averages.add({"loss": torch.tensor([1.0, 2.0])}, 1)
-    with pytest.raises(ValueError, match=r"'loss' is recorded as Tensor of shape \[2\]: expected one number a batch"):
+    with pytest.raises(ValueError, match=r"'loss' is recorded as Tensor of shape \[2\]: expected one number per batch"):
         averages.result()
 
 
 def test_text_is_no_number() -> None:
-    with pytest.raises(ValueError, match="'note' is recorded as 'fine': expected one number a batch"):
+    with pytest.raises(ValueError, match="'note' is recorded as 'fine': expected one number per batch"):
         Averages().add({"note": "fine"}, 1)
 
 

@@ -45,7 +45,7 @@ class Resumption:
     def __init__(self, checkpoint: Checkpoint, run: Run) -> None:
         if checkpoint.state is None or checkpoint.state["run"] is None:
             raise CheckpointError(
-                "there is no training in it that could go on: it was saved "
+                "it holds no training to resume: it was saved "
                 + ("as weights alone" if checkpoint.state is None else "outside training")
                 + "; load it with model.load_weights(), and train without resume_from"
             )
@@ -79,8 +79,8 @@ class Resumption:
         ]
         if changed:
             raise CheckpointError(
-                f"it stands at batch {self.batch} of epoch {self.epoch} (from 0), and the data is another: "
-                f"{', '.join(changed)}; resume with the data it was begun with, or from the end of an epoch"
+                f"it was saved at batch {self.batch} of epoch {self.epoch} (from 0) of other data: "
+                f"{', '.join(changed)}; resume with the same data, or from the end of an epoch"
             )
 
     def _go_on_with_others(self, run: Run) -> None:
@@ -89,8 +89,8 @@ class Resumption:
         was, size = self._state["params"]["batch_size"], run.params["batch_size"]
         if None in (was, size):
             self._lines.append(
-                f"{ranks} processes trained it and {now} do now, and the data makes its own batches: it goes on after "
-                f"{self.batch} of them in each process"
+                f"{ranks} processes trained it and {now} do now, and the data makes its own batches: training "
+                f"continues after {self.batch} of them in each process"
             )
             return
         done = self.batch * was * ranks
@@ -98,7 +98,7 @@ class Resumption:
         if again := done - self.batch * size * now:
             self._lines.append(
                 f"{ranks} processes trained it and {now} do now: the {again} last samples before it was saved are "
-                "trained again, because a batch of all processes together is of another size"
+                "trained again, because the batch of all processes together has another size"
             )
 
     def _report(self, run: Run) -> None:
@@ -106,12 +106,12 @@ class Resumption:
         then = {key_of(record): record for record in self._state["callbacks"]}
         now = {key_of(record): record for _, record in self._participants}
         lines = self._lines + [
-            f"{_called(record)} took part and does not now: its state is left out"
+            f"{_called(record)} is no longer among the callbacks: its state is ignored"
             for key, record in then.items()
             if key not in now and record["given"]
         ]
         lines += [
-            f"{_called(record)} did not take part before: it starts afresh"
+            f"{_called(record)} is a new callback: it starts afresh"
             for key, record in now.items()
             if key not in then and record["given"]
         ]
@@ -123,14 +123,16 @@ class Resumption:
         ]
         metrics: dict[str, Any] = self._state["metrics"]
         lost = [name for name, state in metrics.items() if state is None or name not in run.metric_objects]
-        lines += [f"the metric {name} begins the epoch anew: its state could not be kept" for name in lost]
+        lines += [f"the metric {name} restarts the epoch: its state could not be saved" for name in lost]
         if not self._state["settled"]:
             lines.append(
                 "it was saved within a hook, not at a save point: callbacks that come after the one that saved it are "
                 "a step behind"
             )
         if lines:
-            warnings.warn("the resumed run differs from what it was:\n  " + "\n  ".join(lines), ResumeWarning, _level())
+            warnings.warn(
+                "the resumed run differs from the saved one:\n  " + "\n  ".join(lines), ResumeWarning, _level()
+            )
 
     def restore(self, run: Run) -> None:
         """Restore everything, once, after the hooks of the beginning."""
@@ -149,7 +151,7 @@ class Resumption:
                 try:
                     load(states[key_of(record)])
                 except Exception as error:
-                    raise CheckpointError(f"{_called(record)} cannot go on from its state: {error}") from error
+                    raise CheckpointError(f"{_called(record)} cannot load its state: {error}") from error
         # Checkpoints of earlier versions lack it.
         kept: dict[str, Any] = self._state.get("kept", {})
         for name, stateful in run.kept.items():
@@ -157,7 +159,7 @@ class Resumption:
                 stateful.load_state_dict(kept[name])
         if lost := [name for name in kept if name not in run.kept]:
             warnings.warn(
-                f"the loop that is resumed kept {', '.join(lost)}, and this one does not: their state is left out; "
+                f"the saved loop kept {', '.join(lost)}, but this one does not: their state is ignored; "
                 "call run.keep() before training begins",
                 ResumeWarning,
                 _level(),

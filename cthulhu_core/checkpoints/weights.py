@@ -165,7 +165,7 @@ def pairs(model: nn.Module, weights: Mapping[str, Mapping[str, Tensor]], extra: 
     found += [f"{name}: {'only here' if name in wanted else 'only in the checkpoint'}" for name in wanted ^ set(extra)]
     if found:
         raise CheckpointError(
-            "its weights are those of another architecture; the model is left as it was:\n  " + "\n  ".join(found)
+            "its weights are those of another architecture; the model is unchanged:\n  " + "\n  ".join(found)
         )
     return [(view, there[key]) for key, view in here.items()]
 

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"{options.folder}: {error.strerror}: name a folder that you may write to with --folder", file=sys.stderr)
+        print(f"{options.folder}: {error.strerror}: choose a writable folder with --folder", file=sys.stderr)
         return 1
     folder = parent / names.distribution
     if options.official:
@@ -63,9 +63,9 @@ def run(options: argparse.Namespace) -> int:
 
   cd {shlex.quote(str(folder))}
   {'pip install -e ".[test]"':{width}}  # now `from cthulhu.callbacks import {names.klass}` works
-  {"pytest":{width}}  # its tests, and those that every callback has to pass
-  {check:{width}}  # what would trouble its users
-  {"pip install nox uv && nox":{width}}  # all that its CI will run
+  {"pytest":{width}}  # its tests, and the standard tests of callbacks
+  {check:{width}}  # problems that its users would have
+  {"pip install nox uv && nox":{width}}  # everything that its CI runs
 
 {names.klass} summarises a training. Make it do what you have in mind, in
   {folder}/src/{names.module}/{names.file}.py

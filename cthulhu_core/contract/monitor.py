@@ -164,4 +164,4 @@ def _number(name: str, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name!r} is monitored, but what is logged under it is no number: {value!r}") from None
+        raise TypeError(f"{name!r} is monitored, but its logged value is not a number: {value!r}") from None

@@ -42,7 +42,9 @@ def _end(error: BaseException | None) -> None:
     try:
         _tell(met, error)
     except RuntimeError as lost:  # raised by torch if the process that holds the store is gone
-        logger.error("rank %d: the process that keeps what all others are told is gone as well (%s)", rank(), lost)
+        logger.error(
+            "rank %d: the process that hosts the store of the process group is gone as well (%s)", rank(), lost
+        )
 
 
 def _tell(met: Any, error: BaseException) -> None:
@@ -61,7 +63,7 @@ def _tell(met: Any, error: BaseException) -> None:
         reasons = _reasons(met)
     silent = _silent(met)
     if not reasons and silent:
-        reasons = dict.fromkeys(silent, "ended without a word: it was killed, or its machine is gone")
+        reasons = dict.fromkeys(silent, "ended without a message: it was killed, or its machine is gone")
     for each, why in reasons.items():
         logger.error("rank %d: training ends here, because rank %d %s", rank(), each, why)
     # The last line of a traceback should not be an address.

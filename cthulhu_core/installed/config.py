@@ -183,7 +183,7 @@ def _attached(table: _Table, name: str) -> Attached:
             raise table.error(f"{name} has no argument {key}: {_meant(key, parameters, takes)}")
         parameter = parameters.get(key)
         if parameter is not None and parameter.kind is parameter.POSITIONAL_ONLY:
-            raise table.error(f"{key} cannot be given by name: {name} takes it by place only, in Python")
+            raise table.error(f"{key} cannot be given by name: {name} takes it by position only, in Python")
         try:
             arguments[key] = convert(value, expected.get(key, Any))
         except Unfit as error:
@@ -200,7 +200,7 @@ def _attached(table: _Table, name: str) -> Attached:
 
 def _class(name: str) -> Any:
     if name in registry.CORE_NAMES:
-        raise registry.PluginError(f"{name} is no callback to be attached: it is part of every run, or of yours")
+        raise registry.PluginError(f"{name} cannot be attached: it is a base class, or part of every run")
     return registry.callback(name)
 
 

@@ -169,7 +169,7 @@ def _classify(record: Record, records: Iterable[Record], off: set[str]) -> Row:
     if record.kind == "callback" and record.name in CORE_NAMES:
         return Row(record, "clash", f"{record.name} is a callback of cthulhu-core itself")
     if rivals:
-        return Row(record, "clash", f"{' and '.join(rivals)} offers it too: uninstall one of them")
+        return Row(record, "clash", f"{' and '.join(rivals)} provides it, too: uninstall one of them")
     if problem := _problem(record):
         return Row(record, "broken", problem)
     if record.kind == "callback":

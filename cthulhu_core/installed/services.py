@@ -129,7 +129,7 @@ def _print_progress_hint() -> None:
     """Print, once per process, what to install for the progress that ``verbose`` asks for."""
     if "ProgbarLogger" in callback_names():
         return
-    line = f"verbose asks for progress, and nothing installed shows it: pip install {OFFICIAL['ProgbarLogger']}"
+    line = f"verbose is set, but no installed package shows progress: pip install {OFFICIAL['ProgbarLogger']}"
     if line not in _said:
         _said.add(line)
         print(line)  # noqa: T201 - where the progress would be

@@ -122,9 +122,7 @@ class Conjurable(nn.Module):
 
     def _conjured(self, method: str) -> Objective:
         if self._objective is None:
-            raise RuntimeError(
-                f"{method}: call model.conjure(optimizer=..., loss=...) first, so that it is known what to do"
-            )
+            raise RuntimeError(f"{method}: call model.conjure(optimizer=..., loss=...) first")
         return self._objective
 
     def _computation_for(self, targets: Any, device: torch.device) -> Computation:

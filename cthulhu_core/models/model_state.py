@@ -41,10 +41,10 @@ def build_model(
     """Return the model in ``checkpoint``. Raises the errors of :meth:`Checkpoint.build`."""
     cure = "build the model as your code does, then model.load_weights(path), or model.summon(..., resume_from=path)"
     if checkpoint.state is None:
-        raise CheckpointError(f"weights alone are in it, and no architecture: {cure}")
+        raise CheckpointError(f"it holds only weights, and no architecture: {cure}")
     state: State = checkpoint.state["model"]
     if state["architecture"] is None:
-        raise CheckpointError(f"the architecture is not in it, because {state['reason']}: {cure}")
+        raise CheckpointError(f"it does not hold the architecture, because {state['reason']}: {cure}")
     with _reasons():
         model = architecture.build(state["architecture"], custom_objects, max_bytes)
     checkpoint.load_into(model)

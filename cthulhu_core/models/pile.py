@@ -62,8 +62,8 @@ class Pile(Lump):
         """Add a layer on top under this name, without building it."""
         if name in {*self._modules, *vars(self), *dir(type(self))} or "." in name:
             raise ValueError(
-                f"a layer cannot be named {name!r}: names must differ from each other and from what a Pile has, "
-                "and have no dot"
+                f"a layer cannot be named {name!r}: names must be unique, differ from attributes of Pile, and have "
+                f"no dot"
             )
         keep_logits_of(layer)
         self.add_module(name, layer)

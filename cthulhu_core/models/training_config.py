@@ -67,7 +67,7 @@ def conjure(model: Any, description: Any, custom_objects: Mapping[str, Any] | No
     """
     if not isinstance(description, dict) or set(description) - {"options"} != _ARGUMENTS:
         raise ValueError(
-            f"what conjure() was told is {reprlib.repr(description)}: expected a dict of {sorted(_ARGUMENTS)}"
+            f"the arguments of conjure() are {reprlib.repr(description)}: expected a dict of {sorted(_ARGUMENTS)}"
         )
     # Files do not hold weights of losses, so a loss that has some is refused.
     builder = Builder(custom_objects or {}, max_bytes=0)
@@ -81,7 +81,7 @@ def conjure(model: Any, description: Any, custom_objects: Mapping[str, Any] | No
     try:
         model.conjure(**arguments)
     except Exception as error:
-        raise ValueError(f"what conjure() was told cannot be told again: {error}") from error
+        raise ValueError(f"the arguments of conjure() cannot be restored: {error}") from error
 
 
 def _options_of(described: Any, builder: Builder) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def _optimizer_of(described: Any, model: Any, builder: Builder) -> Any:
     try:
         return make([dict(_group(group, parameters)) for group in groups])
     except Exception as error:
-        raise ValueError(f"{where}: {name} cannot be made again: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{where}: {name} cannot be created again: {type(error).__name__}: {error}") from error
 
 
 def _group(group: Any, parameters: Mapping[str, nn.Parameter]) -> Iterator[tuple[str, Any]]:

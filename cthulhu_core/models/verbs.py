@@ -274,7 +274,7 @@ def _as_returned(values: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 def _concatenated(batches: list[Any]) -> Any:
     if not batches:
-        raise ValueError("predict() was given no batch: expected at least one")
+        raise ValueError("predict() got no batch: expected at least one")
     build = flatten(batches[0])[1]
     columns = zip(*(flatten(batch)[0] for batch in batches), strict=True)
     return build([np.concatenate(column) for column in columns])

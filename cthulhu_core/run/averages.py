@@ -182,4 +182,4 @@ def _number(name: str, value: Any) -> float:
 
 
 def _no_number(name: str, given: str) -> ValueError:
-    return ValueError(f"{name!r} is recorded as {given}: expected one number a batch")
+    return ValueError(f"{name!r} is recorded as {given}: expected one number per batch")

@@ -49,7 +49,7 @@ class CallContext:
         """Log a failure of an observer, and take the observer out of the run after too many."""
         self.note(error, participant, hook)
         logger.error(
-            "%s failed in hook %s%s; training goes on (failure %d of %d in a row)",
+            "%s failed in hook %s%s; training continues (failure %d of %d in a row)",
             participant, hook, self._run.position(), count, FAILURES_IN_A_ROW, exc_info=error,
         )  # fmt: skip
         if count >= FAILURES_IN_A_ROW:

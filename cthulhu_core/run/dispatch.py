@@ -36,7 +36,7 @@ class Dispatch:
             plugin = participant.plugin
             validate(plugin)
             if any(participant.plugin is other.plugin for other in self.participants[:position]):
-                raise RefusedCallback(f"{participant.name} is given twice: the same object can take part once")
+                raise RefusedCallback(f"{participant.name} is passed twice: pass each object once")
             if participant.main_only and rank() != 0:
                 continue
             bridge = Bridge(plugin)

@@ -43,7 +43,7 @@ def resumption_of(run: Run, path: str | os.PathLike[str]) -> Resumption | None:
     """
     if run.initial_epoch:
         raise ValueError(
-            f"initial_epoch is {run.initial_epoch}, and resume_from says where to begin: leave one of them out"
+            f"initial_epoch is {run.initial_epoch}, but resume_from decides where to begin: pass only one of them"
         )
     checkpoint: Checkpoint | None
     if path == "auto":

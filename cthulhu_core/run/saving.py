@@ -83,7 +83,7 @@ class Saving:
             >>> run.keep("scheduler", torch.optim.lr_scheduler.StepLR(opt, 2))
         """
         if self.is_training:
-            raise RuntimeError(f"keep({name!r}): training has begun: say it before `with run:`")
+            raise RuntimeError(f"keep({name!r}): training has begun: call it before `with run:`")
         self.kept[name] = stateful
 
     def save(self, filepath: str | os.PathLike[str], weights_only: bool = False, background: bool = False) -> Any:

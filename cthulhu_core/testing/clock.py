@@ -42,7 +42,7 @@ class FakeClock:
             ValueError: ``seconds`` is negative.
         """
         if seconds < 0:
-            raise ValueError(f"advance({seconds}): expected seconds, 0 or more; a clock does not go back")
+            raise ValueError(f"advance({seconds}): expected seconds, 0 or more: a clock never goes back")
         self.now += seconds
 
     def _sleep(self, seconds: float) -> None:

@@ -45,8 +45,8 @@ class Cost(Subject):
                 callback, "reads from the device more often than it declares",
                 expected=f"{declared} reads while {EPOCHS * BATCHES} batches are trained{shared}",
                 found=f"{len(counts.reads)} reads: {', '.join(sorted(set(counts.reads)))}",
-                cure="keep tensors as they are until the epoch ends, or sum them up on their device; what must be read "
-                "is declared in the test: device_reads_per_batch = 1, device_reads_per_epoch = 1",
+                cure="keep tensors until the epoch ends, or sum them up on their device; declare necessary reads in "
+                     "the test: device_reads_per_batch = 1, device_reads_per_epoch = 1",
             )  # fmt: skip
 
     def test_no_hook_takes_longer_than_its_budget(self) -> None:
@@ -68,8 +68,8 @@ class Cost(Subject):
             callback, "takes longer than its budget",
             expected=f"{self.seconds_per_batch} s for a hook of a batch, {self.seconds_per_epoch} s for one of an "
             f"epoch, {self.seconds_per_run} s for one of a training", found="\n".join(found),
-            cure="do it less often, or in a thread that on_teardown() ends; what takes its time is declared in the "
-            "test: seconds_per_epoch = 5.0",
+            cure="do it less often, or in a thread that on_teardown() ends; declare a larger budget in the test: "
+                 "seconds_per_epoch = 5.0",
         )  # fmt: skip
 
     def _budget(self, hook: str) -> float:

@@ -44,7 +44,7 @@ class Ending(Subject):
                 broken(
                     callback, f"is torn down {count} times {when}",
                     expected="once, by the run, as its last hook", found=f"{count} calls",
-                    cure="do not call it yourself; what two hooks need is a method of its own",
+                    cure="do not call it yourself; put code that two hooks need into another method",
                 )  # fmt: skip
 
     def test_no_file_is_left_open(self) -> None:
@@ -62,8 +62,8 @@ class Ending(Subject):
             if left:
                 broken(
                     callback, f"leaves a file open after {when}",
-                    expected="all that it opens is closed in on_teardown()", found="\n".join(left),
-                    cure="close it in on_teardown(), which comes however the run ends; on_train_end() does not always",
+                    expected="on_teardown() closes every file it opened", found="\n".join(left),
+                    cure="close it in on_teardown(), which is called no matter how the run ends, unlike on_train_end()",
                 )  # fmt: skip
 
     def test_no_thread_is_left_running(self) -> None:
@@ -76,9 +76,9 @@ class Ending(Subject):
             if left := new_threads(before):
                 broken(
                     callback, f"leaves a thread running after {when}",
-                    expected="all that it starts has ended with on_teardown()",
+                    expected="every thread it started has ended after on_teardown()",
                     found="\n".join(thread.name for thread in left),
-                    cure="tell it to end, and join it, in on_teardown()",
+                    cure="stop and join it in on_teardown()",
                 )  # fmt: skip
 
     def test_process_is_left_as_it_was(self) -> None:
@@ -91,22 +91,22 @@ class Ending(Subject):
         succeed(callback, outcome, "in a training of two epochs", MEND)
         if changed := differences(before, after, ("before", "after")):
             broken(
-                callback, "leaves the process other than it was",
-                expected="settings that are not its own are as before when the run is over",
-                found=changed, cure="put it back in on_teardown(), or leave it alone",
+                callback, "leaves the process changed",
+                expected="settings of the process are as before after the run",
+                found=changed, cure="restore it in on_teardown(), or do not change it",
             )  # fmt: skip
 
     def test_training_is_the_same_with_an_observer(self) -> None:
         """An observer, or a callback of one process, changes neither weights nor random numbers."""
         callback = self.make()
         if getattr(callback, "on_error", "raise") != "disable" and getattr(callback, "ranks", "all") != "main":
-            pytest.skip("it may change training: neither on_error = 'disable' nor ranks = 'main' says that it watches")
+            pytest.skip("it may change training, since it has neither on_error = 'disable' nor ranks = 'main'")
         expected, found = _trained([]), _trained([callback])
         if changed := [name for name in expected if expected[name] != found[name]]:
             broken(
                 callback, f"changes the {' and the '.join(changed)} of the training that it watches",
-                expected="what says on_error = 'disable' or ranks = 'main' leaves training alone: it may be taken out "
-                "of the run, and does not take part in every process",
+                expected="a callback with on_error = 'disable' or ranks = 'main' does not affect training: a failure "
+                         "may remove it, and it does not run in every process",
                 found=f"other {' and other '.join(changed)} than without it",
                 cure="draw from a generator of your own (random.Random(), torch.Generator()), and copy what you "
                 "change; a callback that is meant to change training has on_error = 'raise' and ranks = 'all'",

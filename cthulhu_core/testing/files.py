@@ -27,8 +27,8 @@ class Files(Subject):
         succeed(callback, outcome, "in a training of two epochs", MEND)
         if elsewhere := writes.outside(Path.cwd(), *self.may_write):
             broken(
-                callback, "writes where nobody sent it",
-                expected="files below the current folder, or where the user said",
+                callback, "writes to an unexpected place",
+                expected="files below the current folder, or at a path of the user",
                 found="\n".join(map(shown, elsewhere)),
                 cure="write to a path that the user gives, or declare it in the test: may_write = ('~/.cache/mine',)",
             )  # fmt: skip
@@ -42,18 +42,18 @@ class Files(Subject):
             outcome = tiny_run([At("epoch_begin", lambda run: begun.append(1)), callback])
         expected = "nothing at all, or an OSError before the first epoch that names the path"
         cure = (
-            "open the file, or make the folder, in on_train_begin(), and let the OSError through; where it is "
-            "raised anew: OSError(error.errno, 'what to do', path)"
+            "open the file, or create the folder, in on_train_begin(), and let the OSError through, or raise "
+            "OSError(error.errno, 'what to do', path)"
         )
         error = outcome.error
         if error is not None and begun:
             broken(callback, "reports in the middle of training that it cannot write",
                    expected=expected, found=described_error(error), cure=cure)  # fmt: skip
         if error is not None and not (isinstance(error, OSError) and _names_a_path(error)):
-            broken(callback, "does not say which path cannot be written",
+            broken(callback, "does not name the path that cannot be written",
                    expected=expected, found=described_error(error), cure=cure)  # fmt: skip
         if error is None and outcome.forgiven:
-            broken(callback, "begins a training whose record it cannot write",
+            broken(callback, "starts a training that it cannot record",
                    expected=expected, found=described_error(outcome.forgiven[0]), cure=cure)  # fmt: skip
 
     def test_disk_that_is_full_ends_no_training_of_an_observer(self) -> None:
@@ -64,11 +64,12 @@ class Files(Subject):
         if error is not None and getattr(callback, "on_error", "raise") == "disable":
             broken(
                 callback, "ends training when the disk is full", expected="an observer never ends training",
-                found=described_error(error), cure="let exceptions through: on_error = 'disable' logs them and goes on",
+                found=described_error(error), cure="let exceptions through: on_error = 'disable' logs them and "
+                                                   "continues",
             )  # fmt: skip
         if error is not None and not any(isinstance(each, OSError) for each in _chain(error)):
             broken(
-                callback, "does not say that the disk is full", expected="an OSError", found=described_error(error),
+                callback, "does not report that the disk is full", expected="an OSError", found=described_error(error),
                 cure="let the OSError through, or raise yours from it: raise ... from error",
             )  # fmt: skip
 
@@ -91,8 +92,8 @@ class Files(Subject):
         ]
         if spoilt:
             broken(
-                callback, "spoils its files when the disk is full",
-                expected="files are as they were; a file that is written anew is there whole or not at all",
+                callback, "damages its files when the disk is full",
+                expected="files are unchanged, or replaced as a whole",
                 found="\n".join(spoilt),
                 cure="from cthulhu_core import atomic_write: it writes beside the file, and renames",
             )  # fmt: skip

@@ -31,15 +31,15 @@ class Importing(Subject):
         for failure in found.failed.values():
             broken(
                 kind, "cannot be imported in a fresh process", expected=f"import {kind.__module__}",
-                found=failure, cure="let the callback be in an installed module, not in the file of the test",
+                found=failure, cure="move the callback to an installed module, out of the test file",
             )  # fmt: skip
         if places := {name: f"{file}:{line}" for name, file, line in found.others if name not in self.allowed_imports}:
             packages = list(places)
             broken(
                 kind, f"imports {', '.join(packages)} when {kind.__module__} is imported",
-                expected="import brings the standard library, cthulhu_core and the package itself",
+                expected="the import loads only the standard library, cthulhu_core and the package itself",
                 found="\n".join(f"{name}, by {place}" for name, place in places.items()),
-                cure="import it in the function that uses it; of a small package, declare it in the test: "
+                cure="import it in the function that uses it; if it is small, declare it in the test: "
                 f"allowed_imports = {(*self.allowed_imports, *packages)!r}",
             )  # fmt: skip
 
@@ -52,7 +52,7 @@ class Importing(Subject):
                 kind, f"does something when {kind.__module__} is imported",
                 expected="nothing is printed, and no thread is started",
                 found=f"printed {found.printed!r}" if found.printed else f"{found.threads} more thread(s)",
-                cure="do it in on_train_begin(): whoever lists what is installed imports nothing and waits for nothing",
+                cure="do it in on_train_begin(), because commands import callbacks only to list them",
             )  # fmt: skip
 
     def test_run_takes_it(self) -> None:
@@ -62,7 +62,7 @@ class Importing(Subject):
             validate(callback)
         except RefusedCallback as error:
             broken(
-                callback, "is refused by every run", expected="hooks that exist, with the arguments that they give",
+                callback, "is rejected by every run", expected="existing hooks, with the arguments they provide",
                 found=str(error), cure="correct the name, or remove what no hook calls",
             )  # fmt: skip
 
@@ -79,9 +79,9 @@ class Importing(Subject):
         ]
         if found:
             broken(
-                callback, "does something when it is made",
+                callback, "does something in its constructor",
                 expected="__init__() keeps its arguments, and touches nothing outside the instance",
-                found="\n".join(found), cure="do it in on_train_begin(): what is made may never be trained with",
+                found="\n".join(found), cure="do it in on_train_begin(), because an instance may never be used",
             )  # fmt: skip
 
     def test_two_instances_share_nothing(self) -> None:
@@ -92,11 +92,11 @@ class Importing(Subject):
         after = _remembered(other)
         if changed := [name for name in after if after[name] != before.get(name)]:
             broken(
-                callback, "shares what it remembers with other instances",
-                expected="training with one instance changes nothing of another one",
+                callback, "shares its state with other instances",
+                expected="training with one instance does not change another one",
                 found="\n".join(f"{name} was {before.get(name)} and is {after[name]}" for name in changed),
-                cure="make lists and dicts in __init__() or on_train_begin(), neither in the body of the class nor as "
-                "the default of an argument",
+                cure="create lists and dicts in __init__() or on_train_begin(), not in the class body or as default "
+                     "arguments",
             )  # fmt: skip
 
 

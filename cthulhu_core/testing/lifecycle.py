@@ -50,8 +50,8 @@ class Lifecycle(Subject):
         callback = self.make()
         succeed(
             callback, own_loop(callback), "in a hand-written loop",
-            "expect nothing of self.model but torch.nn.Module, take the optimizer from self.run.optimizer, and let the "
-            "values of self.params be None: a loop of one's own may not know them",
+            "use self.model only as a torch.nn.Module, take the optimizer from self.run.optimizer, and expect None "
+            "in self.params: custom loops may not know the values",
         )  # fmt: skip
 
     def test_zero_epochs_are_a_training(self) -> None:
@@ -59,14 +59,17 @@ class Lifecycle(Subject):
         callback = self.make()
         succeed(
             callback, tiny_run(callback, epochs=0), "in a training of zero epochs",
-            "set in on_train_begin() all that on_train_end() and on_teardown() use: there may be no epoch and no batch",
+            "set everything that on_train_end() and on_teardown() use in on_train_begin(): there may be no epoch and "
+            "no batch",
         )  # fmt: skip
 
     def test_evaluate_and_predict_take_it(self) -> None:
         """Hooks of tests and predictions may come outside training, without train begin."""
         callback, model = self.make(), tiny_model()
         inputs, targets = tiny_data()
-        cure = "set in __init__() what the hooks of test and predict use: on_train_begin() does not come before them"
+        cure = (
+            "set what the hooks of test and predict use in __init__(): on_train_begin() may not be called before them"
+        )
         evaluated = watched(model, lambda: model.evaluate(inputs, targets, verbose=0, callbacks=callback))
         succeed(callback, evaluated, "in model.evaluate()", cure)
         predicted = watched(model, lambda: model.predict(inputs, callbacks=callback))
@@ -82,7 +85,7 @@ class Lifecycle(Subject):
         succeed(callback, second, "in its second training", cure)
         if changed := differences(first.history, second.history, ("in the first", "in the second")):
             broken(
-                callback, "remembers its first training in the second", expected="the same logs in both",
+                callback, "keeps state of its first training in the second", expected="the same logs in both",
                 found=changed, cure=cure,
             )  # fmt: skip
 
@@ -93,7 +96,7 @@ class Lifecycle(Subject):
         if not (isinstance(outcome.error, OSError) and outcome.error.filename and not outcome.epochs):
             succeed(
                 callback, outcome, "beside another one of its class",
-                "keep what it works with in the instance; who needs a file for itself raises OSError(errno.EBUSY, "
+                "keep its state in the instance; if it needs exclusive use of a file, raise OSError(errno.EBUSY, "
                 "'what to do', path) in on_train_begin()",
             )  # fmt: skip
 
@@ -103,11 +106,11 @@ class Lifecycle(Subject):
             alone = tiny_run(At(hook, stop), epochs=EPOCHS + 1)
             callback = self.make()
             outcome = tiny_run([At(hook, stop), callback], epochs=EPOCHS + 1)
-            cure = "let on_epoch_end() and on_train_end() come at any time: a stop ends the epoch after this batch"
-            succeed(callback, outcome, f"when a stop is asked for at {hook}", cure)
+            cure = "expect on_epoch_end() and on_train_end() at any time: a stop ends the epoch after this batch"
+            succeed(callback, outcome, f"when a stop is requested at {hook}", cure)
             if len(outcome.epochs) > len(alone.epochs):
                 broken(
-                    callback, f"goes on when a stop was asked for at {hook}",
+                    callback, f"continues when a stop was requested at {hook}",
                     expected=f"training ends with the epoch: {alone.epochs}", found=f"epochs {outcome.epochs}",
                     cure="never set model.stop_training to False: the run does it before on_train_begin()",
                 )  # fmt: skip
@@ -128,7 +131,7 @@ class Lifecycle(Subject):
 
     def _expect(self, callback: object, outcome: Outcome, kind: type[BaseException], when: str) -> None:
         cure = (
-            "let on_exception(), on_train_end() and on_teardown() come at any time, also in the middle of an epoch; an "
+            "expect on_exception(), on_train_end() and on_teardown() at any time, also in the middle of an epoch; an "
             "exception may be any BaseException, and have no arguments"
         )
         succeed(callback, outcome, when, cure)

@@ -25,7 +25,7 @@ class Overriding(Subject):
         if wrong:
             pytest.fail(
                 f"{type(self).__name__} overrides {', '.join(wrong)}.\n\n"
-                "  A standard test that is replaced says nothing. One that cannot pass says why:\n\n"
+                "  A replaced standard test proves nothing. If it cannot pass, mark it with the reason:\n\n"
                 '      @pytest.mark.xfail(reason="...")\n'
                 f"      def {wrong[0]}(self):\n"
                 f"          super().{wrong[0]}()\n",

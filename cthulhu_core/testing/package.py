@@ -83,7 +83,7 @@ class PackageContract:
         }
         if found != expected:
             broken(
-                self.callback, "comes with other entry points than its test declares",
+                self.callback, "has other entry points than its test declares",
                 expected=str(expected), found=str(found),
                 cure="correct [project.entry-points] in pyproject.toml, or the test; then install the package again",
             )  # fmt: skip
@@ -101,7 +101,7 @@ class PackageContract:
         found, expected = newest[1] if newest else "no entry", version(self.distribution)
         if found != expected:
             broken(
-                self.callback, "comes with a changelog whose newest entry is not the installed version",
+                self.callback, "has a changelog whose newest entry is not the installed version",
                 expected=expected, found=found,
                 cure=f"write a heading ## {expected} into CHANGELOG.md, or correct the version of the package",
             )  # fmt: skip

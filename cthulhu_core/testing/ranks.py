@@ -52,13 +52,12 @@ class Ranks(Subject):
             callback = self.make()
             with watch_writes() as writes, contextlib.redirect_stdout(printed):
                 outcome = tiny_run(callback)
-        succeed(callback, outcome, "in the second process of two", "take nothing for granted that rank 0 has made")
+        succeed(callback, outcome, "in the second process of two", "do not rely on anything that rank 0 created")
         found = [f"wrote {shown(path)}" for path in writes.paths]
         found += [f"printed {printed.getvalue()!r}"] if printed.getvalue() else []
         if found:
             broken(
                 callback, "writes in every process of a distributed training",
-                expected="one process writes, the main one", found="\n".join(found),
-                cure="ranks = 'main' in its class; one that takes part everywhere asks self.run.is_main before it "
-                "writes or prints",
+                expected="only the main process writes", found="\n".join(found),
+                cure="set ranks = 'main' in its class, or check self.run.is_main before it writes or prints",
             )  # fmt: skip

@@ -22,8 +22,8 @@ from cthulhu_core.testing.subject import MEND, Subject, succeed
 from cthulhu_core.testing.training import BATCHES, Planted, tiny_run
 
 _CURE = (
-    "have state_dict() return all that the callback remembers from one batch to the next, and load_state_dict() take "
-    "all of it back; both come after on_train_begin(), which may start afresh"
+    "let state_dict() return everything that the callback keeps between batches, and load_state_dict() restore all of "
+    "it; both are called after on_train_begin(), which may reset it"
 )
 
 
@@ -58,8 +58,8 @@ class State(Subject):
         saved = _saved_state(checkpoint, callback)
         if changed := differences(self._kept(saved), self._kept(found[0]), ("was saved", "is given back")):
             broken(
-                callback, "does not take its state back",
-                expected="after load_state_dict(state), state_dict() gives that state again",
+                callback, "does not restore its state",
+                expected="after load_state_dict(state), state_dict() returns that state",
                 found=changed, cure=_CURE,
             )  # fmt: skip
 
@@ -76,7 +76,7 @@ class State(Subject):
         if not self.picklable:
             pytest.skip("pickling is not promised: set picklable = True in the test class to check it")
         callback = self.make()
-        cure = "leave out of __getstate__() what belongs to one process: the run, the model, open files, threads"
+        cure = "leave out of __getstate__() what cannot leave the process: the run, the model, open files, threads"
         for when in ("before its first training", "after a training"):
             try:
                 copy = pickle.loads(pickle.dumps(callback))
@@ -86,7 +86,7 @@ class State(Subject):
             outcome, original = tiny_run(copy), tiny_run(callback)
             succeed(copy, outcome, f"as a copy that was pickled {when}", cure)
             if changed := differences(original.history, outcome.history, ("by the original", "by the copy")):
-                broken(callback, f"is another one when it was pickled {when}", expected="a copy logs the same",
+                broken(callback, f"changes when it is pickled {when}", expected="a copy logs the same",
                        found=changed, cure=cure)  # fmt: skip
 
     def _compare_with_resumed(self, hook: str, step: int, where: str) -> None:
@@ -115,8 +115,8 @@ class State(Subject):
         for what, expected, found in pairs:
             if changed := differences(self._kept(expected), self._kept(found), ("without a break", "with it")):
                 broken(
-                    callback, f"has {what} at the end when the run was resumed {where}",
-                    expected="a run that is resumed ends as the one that was never interrupted",
+                    callback, f"has {what} at the end of a run resumed {where}",
+                    expected="a resumed run ends like an uninterrupted one",
                     found=changed, cure=_CURE + ". What is another one in each run, such as a number drawn for it, is "
                     "declared in the test: new_in_each_run = ('name',)",
                 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from cthulhu_core.testing.failure_messages import broken, described_error
 from cthulhu_core.testing.training import Outcome
 
-MEND = "mend it at the line above: nothing but a plain training has been asked of the callback"
+MEND = "fix the line above: it failed in a plain training"
 
 
 class Subject:

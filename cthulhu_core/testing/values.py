@@ -31,7 +31,7 @@ class Values(Subject):
             outcome = written_run(callback, [values] * 3, [values] * 3, ["loss", "mae"])
             succeed(
                 callback, outcome, f"when the loss is {value}",
-                "ask math.isfinite(value) before converting it to an integer, dividing by it or ending in an assert",
+                "check math.isfinite(value) before converting it to an integer, dividing by it or asserting it",
             )  # fmt: skip
 
     def test_missing_values_are_taken(self) -> None:
@@ -46,7 +46,7 @@ class Values(Subject):
             outcome = written_run(callback, epochs, validations)
             succeed(
                 callback, outcome, "when a value is missing in the logs",
-                "take it with logs.get(name), and go on without it; Monitor warns once of a name that is not there",
+                "use logs.get(name), and continue without it; Monitor warns once about a missing name",
             )  # fmt: skip
 
     def test_names_in_any_script_are_taken(self) -> None:
@@ -67,10 +67,10 @@ class Values(Subject):
         added = sorted({name for before, after in self._logs(callback) for name in after if name not in before})
         if declared is not None and not set(added) <= set(declared):
             broken(
-                callback, f"logs {', '.join(name for name in added if name not in declared)} and does not say so",
-                expected=f"nothing but what its class declares: logged = {declared!r}", found=", ".join(added),
-                cure=f"logged = {tuple(added)!r}: who makes the columns of a table asks before training; "
-                "logged = None where it cannot be known",
+                callback, f"logs {', '.join(name for name in added if name not in declared)} without declaring it",
+                expected=f"only names that its class declares: logged = {declared!r}", found=", ".join(added),
+                cure=f"logged = {tuple(added)!r}: callbacks that write tables need the names before training; set "
+                     f"logged = None if they are unknown",
             )  # fmt: skip
 
     def test_it_logs_plain_values(self) -> None:
@@ -92,9 +92,9 @@ class Values(Subject):
             kept = {name: after[name] for name in before if name in after}
             if changed := differences(before, kept, ("before", "after")):
                 broken(
-                    callback, "changes what others have logged",
-                    expected="their values stay as they are", found=changed,
-                    cure="work with a copy, dict(logs); add under a name of your own, which later callbacks see",
+                    callback, "changes logs of others",
+                    expected="values of others are unchanged", found=changed,
+                    cure="work on a copy, dict(logs), and add values only under new names",
                 )  # fmt: skip
 
     def _logs(self, callback: Any) -> list[tuple[Logs, Logs]]:

@@ -68,8 +68,8 @@ class ArrayBatches:
         self._block = max(1, _BLOCK_BYTES // (row * batch_size or 1)) * batch_size
         if steps is not None and steps > whole:
             warnings.warn(
-                f"the data has {whole} batches of {batch_size} samples, {steps} steps were asked for: "
-                f"epochs end after {whole}",
+                f"the data has {whole} batches of {batch_size} samples, but {steps} steps were requested: epochs end "
+                f"after {whole}",
                 stacklevel=2,
             )
 

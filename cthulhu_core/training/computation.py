@@ -119,7 +119,7 @@ class _Compiled:
             self._call = self._function
             reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
             warnings.warn(
-                f"jit_compile: torch.compile cannot compile the model, and it goes on without: {reason}",
+                f"jit_compile: torch.compile cannot compile the model, so training continues without it: {reason}",
                 CompileWarning,
                 stacklevel=2,
             )

@@ -49,7 +49,7 @@ class IterableBatches:
         self._once = iter(data) if not hasattr(data, "__len__") and iter(data) is data else None
         if self._once is not None and steps is None:
             raise ValueError(
-                f"{what} is a generator, whose end cannot be seen: pass "
+                f"{what} is a generator of unknown length: pass "
                 f"{'validation_steps' if what.startswith('validation') else 'steps_per_epoch'} (steps in evaluate and "
                 "predict), the number of batches to take"
             )
@@ -143,7 +143,7 @@ class IterableBatches:
         return ValueError(f"{self._what} yielded no batch: expected at least one")
 
     def _warn_of_end(self, when: str) -> None:
-        cure = ", and a generator cannot begin again: let it go on, or ask for fewer batches"
+        cure = ", and a generator cannot begin again: let it yield more, or request fewer batches"
         warnings.warn(f"{self._what} ended {when}{cure if self._exhausted else ''}", stacklevel=3)
 
     def _triple(self, item: Any) -> Triple:

@@ -57,8 +57,8 @@ class Loss:
             return value.mean() if value.ndim else value
         if self.per_sample is None:
             raise ValueError(
-                f"the loss {self.name} returns one number for a whole batch, which class_weight and sample_weight "
-                "cannot be applied to: use a loss that has reduction='none', or weigh inside the loss"
+                f"the loss {self.name} returns one number for a whole batch, to which class_weight and sample_weight "
+                f"cannot be applied: use a loss with reduction='none', or weigh inside the loss"
             )
         losses = self.per_sample(output, target)
         if losses.shape[:1] != weights.shape:

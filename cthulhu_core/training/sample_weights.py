@@ -83,7 +83,9 @@ def _numbers(rows: Any) -> np.ndarray:
     rows = _on_cpu(rows)
     numbers: np.ndarray = rows.argmax(1) if rows.ndim == 2 and rows.shape[1] > 1 else rows.reshape(-1)
     if not np.array_equal(numbers, numbers.astype(np.int64)):
-        raise ValueError(f"class_weight needs class numbers: the targets hold {rows.dtype} values that are no integers")
+        raise ValueError(
+            f"class_weight needs class numbers: the targets hold {rows.dtype} values that are not integers"
+        )
     return numbers.astype(np.int64)
 
 

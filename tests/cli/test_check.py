@@ -99,7 +99,7 @@ def test_what_metadata_lack_is_found_with_the_key_to_write(package):
             'write a README.md and readme = "README.md"',
         ),
         Finding(
-            "no licence comes with it: nobody may use it",
+            "it has no licence, so nobody may use it",
             "pyproject.toml, [project] license-files",
             'write a LICENSE and license-files = ["LICENSE"]',
         ),
@@ -184,11 +184,11 @@ def test_name_that_two_packages_offer_is_found_in_both(package, site):
     install(site, "other-tools", "2.0", modules={"other": ACME}, callbacks={"Acme": "other:Acme"})
     (found,) = offers.usable(package())
     assert found == Finding(
-        "Acme: other-tools 2.0 offers it too",
+        "Acme: other-tools 2.0 provides it, too",
         POINT + "Acme",
         "choose a name that is free: `cthulhu plugins` lists those that are not",
     )
-    assert [each.what for each in offers.usable(find("other-tools"))] == ["Acme: acme-tools 1.5 offers it too"]
+    assert [each.what for each in offers.usable(find("other-tools"))] == ["Acme: acme-tools 1.5 provides it, too"]
 
 
 def test_names_of_official_callbacks_and_of_the_core_are_taken(package):
@@ -198,7 +198,7 @@ def test_names_of_official_callbacks_and_of_the_core_are_taken(package):
     # Where the official package is installed as well, the two clash.
     assert found[1] in (
         "TerminateOnNaN is the name of the callback in cthulhu-terminate-on-nan",
-        "TerminateOnNaN: cthulhu-terminate-on-nan 0.1.0 offers it too",
+        "TerminateOnNaN: cthulhu-terminate-on-nan 0.1.0 provides it, too",
     )
 
 
@@ -415,7 +415,7 @@ def test_private_names_of_the_core_are_found_wherever_they_are_imported(package)
         ("cthulhu_core.contract.monitor is private to cthulhu-core: any version may change it", "acme/inner.py:8"),
     ]
     assert [each.cure for each in found[1:]] == [
-        "import names of cthulhu_core.__all__ alone; if one is missing there, ask for it",
+        "import only names in cthulhu_core.__all__; if one is missing there, open an issue",
         "write from cthulhu_core import Monitor",
     ]
 

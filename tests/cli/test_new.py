@@ -124,9 +124,9 @@ def test_everything_that_a_package_needs_is_written(here, capsys):
         "",
         "  cd cthulhu-stop-when-good",
         '  pip install -e ".[test]"              # now `from cthulhu.callbacks import StopWhenGood` works',
-        "  pytest                                # its tests, and those that every callback has to pass",
-        "  cthulhu check cthulhu-stop-when-good  # what would trouble its users",
-        "  pip install nox uv && nox             # all that its CI will run",
+        "  pytest                                # its tests, and the standard tests of callbacks",
+        "  cthulhu check cthulhu-stop-when-good  # problems that its users would have",
+        "  pip install nox uv && nox             # everything that its CI runs",
     ]
 
 
@@ -171,7 +171,7 @@ def test_folder_can_be_elsewhere(here, capsys):
         (["acme-slack"], "acme-slack is there already: choose another name or --folder, or move it away\n"),
         (
             ["acme-slack", "--folder", "no"],
-            "no: No such file or directory: name a folder that you may write to with --folder\n",
+            "no: No such file or directory: choose a writable folder with --folder\n",
         ),
         (["json"], "'json' cannot be the name of a new package: a module json can be imported already"),
     ],
@@ -235,7 +235,7 @@ def test_failure_in_the_midst_leaves_nothing(here, monkeypatch, capsys):
     monkeypatch.setattr(scaffold, "_write", write)
     assert main(["new", "acme-slack"]) == 1
     assert list(here.iterdir()) == []
-    assert capsys.readouterr().err == ".: No space left on device: name a folder that you may write to with --folder\n"
+    assert capsys.readouterr().err == ".: No space left on device: choose a writable folder with --folder\n"
 
 
 def test_classes_that_the_files_import_are_no_names_of_callbacks(here):

@@ -62,8 +62,8 @@ def test_name_of_two_packages_is_a_clash_that_names_the_other(site, capsys):
     main(["plugins"])
     clashes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Same ")]
     assert [line.split("clash")[1].strip() for line in clashes] == [
-        "two 1.0 offers it too: uninstall one of them",
-        "one 1.0 offers it too: uninstall one of them",
+        "two 1.0 provides it, too: uninstall one of them",
+        "one 1.0 provides it, too: uninstall one of them",
     ]
 
 

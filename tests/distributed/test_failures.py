@@ -61,7 +61,7 @@ def test_others_say_which_process_failed_where_and_why(tmp_path: Path, hook: str
 @pytest.mark.parametrize(
     ("number", "status", "why"),
     [
-        (signal.SIGKILL, -9, "ended without a word: it was killed, or its machine is gone"),
+        (signal.SIGKILL, -9, "ended without a message: it was killed, or its machine is gone"),
         pytest.param(signal.SIGTERM, 143, "was asked to end", marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, 1, "was interrupted (Ctrl-C)", marks=pytest.mark.slow),
     ],

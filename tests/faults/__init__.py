@@ -397,7 +397,7 @@ class LogsATensor(Callback):
 
 
 class RoundsTheLogs(Callback):
-    """It changes what others have logged."""
+    """It changes logs of others."""
 
     caught_by = "test_values_of_others_stay"
 
@@ -473,7 +473,7 @@ class WritesEverywhere(Callback):
 
 
 class ReadsEachLoss(Callback):
-    """It waits for the device in each batch, and does not say so."""
+    """It waits for the device in each batch, without declaring it."""
 
     caught_by = "test_device_is_read_no_more_than_declared"
 

@@ -439,7 +439,7 @@ def test_class_with_the_name_of_a_known_one_is_not_taken_for_it() -> None:
         (Hides(0.5), "argument 'rate' of Hides is not known: the object has a Dropout of this name"),
         (Forgets(0.5), "argument 'rate' of Forgets is not known: the object has no attribute 'rate'"),
         (HasBias(True), "argument 'bias' of HasBias is not known: the object has a parameter of this name"),
-        (Forwards(2, bias=False), "argument 'others' of Forwards is not known: .* was not made by named arguments"),
+        (Forwards(2, bias=False), "argument 'others' of Forwards is not known: .* takes more than keyword arguments"),
         (Dtype({1, 2}), r"argument 'kinds' of Dtype is a set: expected None, .*; give the class a get_config\(\)"),
         (nn.TransformerEncoderLayer(2, 1, 2), "argument 'd_model' of TransformerEncoderLayer is not known"),
         (nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), "is parametrized: remove that with"),
@@ -543,9 +543,9 @@ def test_modules_in_modules_without_end_are_refused() -> None:
     for _ in range(40):
         model = nn.Sequential(model)
         description = {"class": "torch.nn.Sequential", "children": [["0", description]]}
-    with pytest.raises(Indescribable, match="stands in more than 25 modules"):
+    with pytest.raises(Indescribable, match="is nested in more than 25 modules"):
         describe(Pile([model]))
-    with pytest.raises(ValueError, match="stands in more than 25 modules"):
+    with pytest.raises(ValueError, match="is nested in more than 25 modules"):
         build(pile_of(**description))
 
 

@@ -272,7 +272,7 @@ def test_metric_objects_come_back_with_their_arguments() -> None:
     ("told", "message"),
     [
         ({"loss": lambda output, target: output.mean()}, "the loss could not be saved: the loss is <function"),
-        ({"loss": partial(own_metric, X)}, "the loss could not be saved: .* with named arguments alone"),
+        ({"loss": partial(own_metric, X)}, "the loss could not be saved: .* with keyword arguments only"),
         (
             {"metrics": [torchmetrics.MetricCollection([torchmetrics.MeanSquaredError()])]},
             r"metrics\[0\] could not be saved: .*; load the model without it and call model.conjure\(\)",
@@ -304,7 +304,7 @@ def changed(**parts: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        (None, "what conjure\\(\\) was told is None: expected a dict"),
+        (None, "the arguments of conjure\\(\\) are None: expected a dict"),
         (changed(more=1), "expected a dict of"),
         (changed(loss={"name": "msee"}), "there is no loss 'msee': did you mean 'mse'"),
         (changed(loss=None), r"conjure\(\) needs a loss"),
@@ -320,7 +320,7 @@ def changed(**parts: Any) -> dict[str, Any]:
         (changed(optimizer={"made": {"class": "SGD"}}), "expected a name, or a class, arguments and groups"),
         (
             changed(optimizer={"made": {"class": "torch.optim.SGD", "arguments": {"lr": -1.0}, "groups": []}}),
-            "the optimizer: torch.optim.SGD cannot be made again: ValueError: Invalid learning rate",
+            "the optimizer: torch.optim.SGD cannot be created again: ValueError: Invalid learning rate",
         ),
         (
             changed(

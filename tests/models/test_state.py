@@ -116,7 +116,7 @@ def test_model_that_is_no_pile_says_to_build_it_first(model: nn.Module, reason: 
 
 
 def test_weights_alone_are_no_model() -> None:
-    with pytest.raises(CheckpointError, match="weights alone are in it, and no architecture: build the model"):
+    with pytest.raises(CheckpointError, match="it holds only weights, and no architecture: build the model"):
         through_a_file(Checkpoint.of(pile(), weights_only=True)).build()
 
 

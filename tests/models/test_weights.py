@@ -146,7 +146,7 @@ def test_mismatches_are_listed_all_at_once_and_the_model_is_as_it_was() -> None:
     with pytest.raises(CheckpointError) as caught:
         Checkpoint.of(other, weights_only=True).load_into(model)
     assert str(caught.value).splitlines() == [
-        "its weights are those of another architecture; the model is left as it was:",
+        "its weights are those of another architecture; the model is unchanged:",
         "  b/kernel: (4, 2) here, (4, 3) in the checkpoint",
         "  b/bias: (2,) here, (3,) in the checkpoint",
         "  c/kernel: (2, 1) here, not in the checkpoint",

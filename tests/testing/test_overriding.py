@@ -46,7 +46,7 @@ def test_overriding_without_a_reason_fails(body: str, tmp_path: Path) -> None:
     assert reports.messages[META].splitlines() == [
         "TestMine overrides test_values_of_others_stay.",
         "",
-        "  A standard test that is replaced says nothing. One that cannot pass says why:",
+        "  A replaced standard test proves nothing. If it cannot pass, mark it with the reason:",
         "",
         '      @pytest.mark.xfail(reason="...")',
         "      def test_values_of_others_stay(self):",

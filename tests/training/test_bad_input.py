@@ -144,9 +144,9 @@ def test_split_of_what_cannot_be_cut(model: Lump) -> None:
 
 
 def test_steps_missing_for_a_generator(model: Lump) -> None:
-    with pytest.raises(ValueError, match="the data is a generator, whose end cannot be seen: pass steps_per_epoch"):
+    with pytest.raises(ValueError, match="the data is a generator of unknown length: pass steps_per_epoch"):
         model.summon(batches())
-    with pytest.raises(ValueError, match="validation data is a generator, .* pass validation_steps"):
+    with pytest.raises(ValueError, match="validation data is a generator of unknown length: pass validation_steps"):
         model.summon(X, Y, validation_data=batches())
 
 

@@ -319,7 +319,7 @@ def test_data_that_begins_again_warns_when_it_is_shorter_than_asked() -> None:
 
 
 def test_more_steps_than_rows_are_warned_about() -> None:
-    with pytest.warns(UserWarning, match="the data has 5 batches of 5 samples, 9 steps were asked for"):
+    with pytest.warns(UserWarning, match="the data has 5 batches of 5 samples, but 9 steps were requested"):
         trained(X, Y, batch_size=BATCH, steps_per_epoch=9)
 
 

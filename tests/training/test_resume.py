@@ -213,12 +213,12 @@ def test_what_a_loop_keeps_goes_on(saved: dict[str, Any]) -> None:
     for point in sorted(saved):
         seed(1)
         assert train(resume_from=point) == whole, point
-    with pytest.warns(ResumeWarning, match="kept scheduler, and this one does not: their state is left out"):
+    with pytest.warns(ResumeWarning, match="kept scheduler, but this one does not: their state is ignored"):
         train(keep=False, resume_from="1-2.mem")
 
 
 def test_what_is_kept_is_said_before_training() -> None:
-    with Run(new_model()) as run, pytest.raises(RuntimeError, match="training has begun: say it before `with run:`"):
+    with Run(new_model()) as run, pytest.raises(RuntimeError, match="training has begun: call it before `with run:`"):
         run.keep("scaler", torch.amp.GradScaler("cpu"))
 
 
@@ -267,7 +267,7 @@ def test_interrupted_training_can_be_saved_and_resumed(saved: dict[str, Any]) ->
     with pytest.raises(KeyboardInterrupt):
         model.summon(**DATA["arrays"](), epochs=EPOCHS, verbose=0, callbacks=[Drift(), Interrupt()])
     model.save("interrupted.mem")
-    with pytest.warns(ResumeWarning, match="Interrupt took part and does not now"):
+    with pytest.warns(ResumeWarning, match="Interrupt is no longer among the callbacks"):
         assert summon(DATA["arrays"], [Drift()], resume_from="interrupted.mem") == whole
 
 
@@ -343,7 +343,7 @@ def test_optimizer_with_other_groups_is_refused(point: str) -> None:
     [({"batch_size": 4}, "batch_size was 8 and is 4"), ({"x": X[:20], "y": Y[:20]}, "samples was 27 and is 18")],
 )
 def test_other_data_in_the_midst_of_an_epoch_is_refused(point: str, change: dict[str, Any], said: str) -> None:
-    with pytest.raises(CheckpointError, match=rf"stands at batch 2 of epoch 1 \(from 0\).*{said}"):
+    with pytest.raises(CheckpointError, match=rf"it was saved at batch 2 of epoch 1 \(from 0\).*{said}"):
         resume(point, **change)
 
 
@@ -357,19 +357,21 @@ def test_shuffling_that_was_not_there_is_refused(point: str) -> None:
 
 
 def test_initial_epoch_beside_resume_from_is_refused(point: str) -> None:
-    with pytest.raises(ValueError, match="initial_epoch is 1, and resume_from says where to begin: leave one of them"):
+    with pytest.raises(ValueError, match="initial_epoch is 1, but resume_from decides where to begin: pass only one"):
         resume(point, initial_epoch=1)
 
 
 def test_weights_alone_cannot_be_resumed(saved: dict[str, Any]) -> None:
     new_model().save_weights("weights.mem")
-    with pytest.raises(CheckpointError, match=r"weights\.mem: there is no training in it .* saved as weights alone"):
+    with pytest.raises(
+        CheckpointError, match=r"weights\.mem: it holds no training to resume: .* saved as weights alone"
+    ):
         resume("weights.mem")
 
 
 def test_model_that_was_never_trained_cannot_be_resumed(saved: dict[str, Any]) -> None:
     new_model().save("fresh.mem")
-    with pytest.raises(CheckpointError, match=r"fresh\.mem: there is no training in it .* saved outside training"):
+    with pytest.raises(CheckpointError, match=r"fresh\.mem: it holds no training to resume: .* saved outside training"):
         resume("fresh.mem")
 
 
@@ -381,10 +383,10 @@ def test_callbacks_that_are_missing_or_new_are_named(point: str) -> None:
         resume(point, callbacks=[Other()])
     (warning,) = caught
     assert str(warning.message).splitlines() == [
-        "the resumed run differs from what it was:",
-        "  Drift took part and does not now: its state is left out",
-        "  Save took part and does not now: its state is left out",
-        "  Other did not take part before: it starts afresh",
+        "the resumed run differs from the saved one:",
+        "  Drift is no longer among the callbacks: its state is ignored",
+        "  Save is no longer among the callbacks: its state is ignored",
+        "  Other is a new callback: it starts afresh",
     ]
 
 
@@ -408,7 +410,7 @@ def test_state_that_a_callback_refuses_is_an_error_that_names_it(point: str) -> 
         def load_state_dict(self, state: dict[str, Any]) -> None:
             raise KeyError("missing")
 
-    with pytest.raises(CheckpointError, match="Drift cannot go on from its state: 'missing'"):
+    with pytest.raises(CheckpointError, match="Drift cannot load its state: 'missing'"):
         resume(point, callbacks=[Drift(), Save()])
 
 

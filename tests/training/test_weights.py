@@ -147,7 +147,7 @@ def test_wrong_class_weights_are_refused_before_training(given: Any, message: st
 def test_class_weight_needs_classes() -> None:
     model = Lump(nn.Linear(3, 1))
     model.conjure(still, "mse")
-    with pytest.raises(ValueError, match="the targets hold float64 values that are no integers"):
+    with pytest.raises(ValueError, match="the targets hold float64 values that are not integers"):
         model.summon(X, np.full(7, 0.5), class_weight=CLASS, verbose=0)
     with pytest.raises(ValueError, match=r"got \(7, 2, 2\); use sample_weight"):
         model.summon(X, np.zeros((7, 2, 2)), class_weight=CLASS, verbose=0)

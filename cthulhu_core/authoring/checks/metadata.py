@@ -59,7 +59,7 @@ def licence(package: Package) -> Iterator[Finding]:
     informing = [file.name for file in files if any(part.endswith((".dist-info", ".egg-info")) for part in file.parts)]
     if not any(re.match(r"(licen[cs]e|copying)", name, re.IGNORECASE) for name in informing):
         yield Finding(
-            "no licence comes with it: nobody may use it",
+            "it has no licence, so nobody may use it",
             "pyproject.toml, [project] license-files",
             'write a LICENSE and license-files = ["LICENSE"]',
         )

@@ -34,7 +34,7 @@ def usable(package: Package) -> Iterator[Finding]:
             yield Finding(
                 f"{row.record.name} is the name of the callback in {OFFICIAL[row.record.name]}",
                 entry_point(row),
-                "choose a name that is free: where both are installed, neither can be used",
+                "choose another name: if both are installed, neither can be used",
             )
 
 

@@ -51,4 +51,4 @@ def _public_instead(node: ast.AST) -> str:
     names = [name.name for name in node.names] if isinstance(node, ast.ImportFrom) else []
     if names and set(names) <= set(cthulhu_core.__all__):
         return f"write from cthulhu_core import {', '.join(names)}"
-    return "import names of cthulhu_core.__all__ alone; if one is missing there, ask for it"
+    return "import only names in cthulhu_core.__all__; if one is missing there, open an issue"

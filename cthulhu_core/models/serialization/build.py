@@ -42,7 +42,7 @@ class Builder:
             ValueError: it names something unknown, is malformed, or needs more than ``max_bytes``.
         """
         if level > LEVELS:
-            raise ValueError(f"{where} stands in more than {LEVELS} modules: expected fewer")
+            raise ValueError(f"{where} is nested in more than {LEVELS} modules: expected fewer")
         parts = _Parts(description, where)
         cls: Any = (
             partial if parts.name == PARTIAL else CLASSES.get(parts.name) or self.custom("class", parts.name, where)

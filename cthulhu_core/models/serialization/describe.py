@@ -51,7 +51,7 @@ def describe(value: Any, where: str, keywords: bool = False, level: int = 0) -> 
         Indescribable: plain data cannot describe it.
     """
     if level > LEVELS:
-        raise Indescribable(f"{where} stands in more than {LEVELS} modules: expected fewer")
+        raise Indescribable(f"{where} is nested in more than {LEVELS} modules: expected fewer")
     if isinstance(value, nn.Module) and is_parametrized(value):
         raise Indescribable(
             f"{where}, a {type(value).__name__}, is parametrized: remove that with "
@@ -115,8 +115,8 @@ def _arguments(value: Any, where: str, keywords: bool) -> dict[str, Any]:
     if type(value) is partial:
         if value.args or FUNCTION in value.keywords:
             raise Indescribable(
-                f"{where} is a functools.partial with {reprlib.repr(value.args)}: expected one with named arguments "
-                "alone"
+                f"{where} is a functools.partial with {reprlib.repr(value.args)}: expected one with keyword "
+                f"arguments only"
             )
         return {FUNCTION: value.func, **value.keywords}
     if class_of(value) not in CLASSES.values() and hasattr(value, "get_config"):
@@ -189,7 +189,7 @@ def attributes_of(owner: type, where: str, keywords: bool = False) -> Mapping[st
         if parameter.kind is parameter.VAR_KEYWORD and keywords:
             continue
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise _unreadable(owner, name, where, "was not made by named arguments alone")
+            raise _unreadable(owner, name, where, "takes more than keyword arguments")
         found[name] = name
     return found
 

@@ -157,7 +157,7 @@ def test_argument_that_makes_no_sense_is_refused(arguments, message):
 
 
 def test_value_that_is_no_number_is_an_error_with_its_name(train):
-    with pytest.raises(TypeError, match="'val_loss' is monitored, but what is logged under it is no number: 'low'"):
+    with pytest.raises(TypeError, match="'val_loss' is monitored, but its logged value is not a number: 'low'"):
         train(EarlyStopping(), ["low"])
 
 

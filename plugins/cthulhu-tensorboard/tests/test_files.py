@@ -171,7 +171,7 @@ def test_a_disk_that_has_room_again_gets_what_follows(train, model, log_dir, poi
     with caplog.at_level(logging.ERROR, logger="cthulhu"):
         history = train(model, [TensorBoard(log_dir, update_freq="batch"), Full()])
     assert [record.getMessage().split(";")[1] for record in caplog.records] == [
-        " training goes on (failure 1 of 3 in a row)"
+        " training continues (failure 1 of 3 in a row)"
     ]
     assert len(history["loss"]) == 2
     assert [step for step, _ in points("train", "batch_loss")] == [1, 2, 3, 4, 5, 6, 7, 8]
