@@ -72,7 +72,7 @@ def test_there_is_a_fault_for_each_standard_test() -> None:
     ],
 )
 def test_callback_without_a_fault_passes_all(name: str, not_applicable: set[str], tmp_path: Path) -> None:
-    reports = contract_of(f"faults.{name}", tmp_path)
+    reports = contract_of(f"faults.faultless.{name}", tmp_path)
     assert reports.failed == [], reports.messages[reports.failed[0]]
     assert sorted(reports.outcomes) == STANDARD
     assert {name for name, outcome in reports.outcomes.items() if outcome == "skipped"} == not_applicable

@@ -16,7 +16,7 @@ def reports_of(folder: Path, body: str) -> Reports:
     source = f"""
 import pytest
 from cthulhu_core.testing import CallbackContract
-from faults import RoundsTheLogs
+from faults.logs import RoundsTheLogs
 
 class Base(CallbackContract):
     def make(self):

@@ -1,16 +1,20 @@
-"""The models of these tests are too small to be worth a second thread, which only waits where others want it."""
+"""A format for checkpoints in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
+
+from foreign import install
+from resumable import FORMAT
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+@pytest.fixture
+def saved(site: Path) -> dict[str, Any]:
+    """What has been saved in the format ``.mem``, by path."""
+    install(site, "memory-format", modules={"memory_format": FORMAT}, plugins={"memory": "memory_format"})
+    import importlib
+
+    return importlib.import_module("memory_format").saved

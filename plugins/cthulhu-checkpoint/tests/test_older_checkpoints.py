@@ -116,6 +116,7 @@ def test_weights_are_those_of_the_training_that_wrote_them(training, tmp_path):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:the resumed run differs")  # in the versions of packages
 @each_training
 def test_training_goes_on_from_it_as_if_it_had_not_been_interrupted(training, tmp_path):
     at = WeightsAt(training.position)

@@ -200,7 +200,7 @@ def test_a_log_dir_that_cannot_be_begun_again_is_a_failure(train, model, log_dir
         history = train(model, [TensorBoard(log_dir), calls(on_epoch_begin=remove)], epochs=8)
     assert len(history["loss"]) == 8
     said = [record.getMessage() for record in caplog.records]
-    assert [message.split("(failure")[1] for message in said if "goes on" in message] == [
+    assert [message.split("(failure")[1] for message in said if "continues" in message] == [
         " 1 of 3 in a row)", " 2 of 3 in a row)", " 3 of 3 in a row)",
     ]  # fmt: skip
     assert {record.exc_info[0] for record in caplog.records if record.exc_info} <= {NotADirectoryError, FileExistsError}

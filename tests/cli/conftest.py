@@ -1,0 +1,20 @@
+"""The package that the tests of ``cthulhu check`` change."""
+
+from __future__ import annotations
+
+import pytest
+
+from acme import GOOD
+from cthulhu_core.authoring.checks.package import find
+from foreign import install
+
+
+@pytest.fixture
+def package(site):
+    """Installs acme-tools, a good package but for what is said here, and gives it as the rules see it."""
+
+    def package(**contents):
+        install(site, "acme-tools", "1.5", **GOOD | contents)
+        return find("acme-tools")
+
+    return package
