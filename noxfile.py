@@ -259,7 +259,7 @@ def lowest(session: nox.Session) -> None:
     pytest(
         session,
         *sorted(ROOT.glob("tests/test_*.py")),
-        ROOT / "tests" / "cli",
+        *(ROOT / "tests" / folder for folder in ("checkpoints", "cli", "contract", "installed", "run")),
         *(FOLDERS[name] / "tests" for name in demanding),
     )
 

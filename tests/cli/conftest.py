@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from acme import GOOD
 from cthulhu_core.authoring.checks.package import find
 from foreign import install
+from good_package import GOOD
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from textwrap import dedent
 
 import pytest
 
-from acme import ACME, DEPENDENCIES, GOOD, POINT, callbacks
 from cthulhu_core.authoring.checks import imports, metadata, offers
 from cthulhu_core.authoring.checks.package import Finding, find
 from cthulhu_core.authoring.checks.rules import findings
 from cthulhu_core.cli.main import main
 from foreign import install
+from good_package import ACME, DEPENDENCIES, GOOD, POINT, callbacks
 
 
 def test_nothing_is_found_in_a_good_package(package, capsys):

@@ -6,11 +6,11 @@ from textwrap import dedent
 
 import pytest
 
-from acme import ACME, POINT, callbacks
 from cthulhu_core.authoring.checks import hooks, importing, imports, sources
 from cthulhu_core.authoring.checks.package import Finding
 from cthulhu_core.authoring.checks.rules import findings
 from foreign import install
+from good_package import ACME, POINT, callbacks
 
 
 def test_every_hook_that_is_not_real_is_found_with_its_cure(package):

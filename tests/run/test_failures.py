@@ -105,7 +105,7 @@ def test_failure_before_train_begin_is_noted_and_torn_down(train: Callable[..., 
     witness = Witness()
     with pytest.raises(ValueError, match="the bug") as caught:
         train([witness, failing(method)])
-    assert notes(caught) == [f"in Failing (module {__name__}), hook {method}"]
+    assert notes(caught) == [f"in Failing (module failing), hook {method}"]
     assert witness.heard == ["witness exception ValueError('the bug')", "witness teardown"]
 
 
@@ -183,7 +183,7 @@ def test_wrapper_sees_the_failure_of_others_and_is_not_blamed(train: Callable[..
     with pytest.raises(ValueError, match="the bug") as caught:
         train([wrapper, failing("on_epoch_end")])
     assert wrapper.heard == ["before 0 {}", "saw the bug"]
-    assert notes(caught) == [f"in Failing (module {__name__}), hook cthulhu_epoch_end, epoch 0"]
+    assert notes(caught) == ["in Failing (module failing), hook cthulhu_epoch_end, epoch 0"]
 
 
 def test_wrapper_may_swallow_a_failure(train: Callable[..., Run]) -> None:
